@@ -1,0 +1,1 @@
+"""Programs to read first, and to run: each is a whole use of the toolkit on one page."""

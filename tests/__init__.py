@@ -1,0 +1,1 @@
+"""Tests: mirrors of the package, conformance, architecture, examples; helpers shared by all."""

@@ -1,0 +1,1 @@
+"""Checks on the shape of the package: layers, imports, exports, sizes, mirrored tests. The sources are only read."""

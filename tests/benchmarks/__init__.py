@@ -1,0 +1,1 @@
+"""Each benchmark runs once, briefly, so that none of them rots."""

@@ -1,0 +1,1 @@
+"""What several test modules share: links, lock-step ends, a certificate authority."""

@@ -1,0 +1,1 @@
+"""Tests of the extras, one module for each."""

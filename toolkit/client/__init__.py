@@ -1,0 +1,1 @@
+"""The client: sessions with a keep-alive pool, on the shared protocol layer."""

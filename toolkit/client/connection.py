@@ -1,0 +1,160 @@
+"""The asking end of a connection: lent to one exchange at a time, given back to the pool when both messages are done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
+from toolkit.protocol.aio.connection import Connection
+from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
+from toolkit.protocol.head import RequestHead, ResponseHead, serialize_request
+from toolkit.protocol.headers import Fields, Headers
+from toolkit.protocol.http1 import ResponseReceiver
+from toolkit.protocol.states import ABORTED, BODY, DONE
+
+if TYPE_CHECKING:
+    from toolkit.client.pool import Origin
+    from toolkit.client.response import Response
+    from toolkit.client.transport import Transports
+    from toolkit.protocol.exchange import Exchange
+
+__all__ = ["ClientConnection"]
+
+
+class ClientConnection(Connection):
+    """One connection to an origin."""
+
+    __slots__ = ("_last", "_owner", "answered", "origin", "used")
+
+    exchange: Response | None
+    receiver: ResponseReceiver
+
+    def __init__(self, owner: Transports, origin: Origin) -> None:
+        super().__init__(owner.watch)
+        self._owner = owner
+        self.origin = origin
+        self.receiver = ResponseReceiver(self, owner.watch.limits)
+        self.used = 0  # exchanges begun
+        self.answered = False  # a byte of the present answer has come
+        self._last = False
+
+    def lend(self, x: Response) -> None:
+        """To this exchange."""
+        self.watch.keep_alive.stop(self)
+        self.exchange = x
+        self.used += 1
+        self.answered = False
+        self.receiver.expect(x.method, x._upgrade is not None)
+
+    @property
+    def usable(self) -> bool:
+        """Still good for an exchange."""
+        return self.lost is None and not self.peer_ended and not self._last and not self.transport.is_closing()
+
+    # -- out ---------------------------------------------------------------------------------------------------
+
+    def send_request(self, x: Response, target: str, fields: Fields, framing: Framing, body: bytes) -> None:
+        """The head, and a body that is at hand, in one write. Raises `LocalProtocolError`, nothing sent."""
+        if framing is LENGTH:
+            fields = [*fields, (b"content-length", b"%d" % (len(body) if x._left < 0 else x._left))]
+        elif framing is CHUNKED:
+            fields = [*fields, (b"transfer-encoding", b"chunked")]
+        head = serialize_request(x.method, target, fields)
+        self.transport.write(head + body if body else head)
+
+    def send_head(self, x: Exchange, fields: Fields, framing: Framing, length: int) -> None:
+        """A request's head is sent when the exchange is entered."""
+        raise AssertionError("a request's head goes through send_request")
+
+    def send_whole(self, x: Exchange, fields: Fields, body: bytes) -> None:
+        """Likewise."""
+        raise AssertionError("a request goes through send_request")
+
+    def send_interim(self, status: int, fields: Fields) -> None:
+        """Requests have none."""
+
+    def send_continue(self) -> None:
+        """Nobody expects it of a client."""
+
+    def switch(self, x: Exchange) -> bytes:
+        """The receiver switched when it saw the answer's head."""
+        return b""
+
+    # -- in ----------------------------------------------------------------------------------------------------
+
+    def on_head(self, head: RequestHead | ResponseHead) -> None:
+        """The answer's final head, or 101."""
+        assert isinstance(head, ResponseHead)
+        x = self.exchange
+        if x is None:
+            return
+        self.answered = True
+        if not head.keep_alive or head.framing is RAW_BYTES:
+            self._last = True
+        x._on_head(head)
+        if x._out is BODY and head.status >= 300:
+            self._stop_upload(x, f"the answer is {head.status}")
+        self._wake()
+        if head.framing is NONE:
+            self.on_end(None, True)
+
+    def on_interim(self, head: ResponseHead) -> None:
+        """1xx."""
+        x = self.exchange
+        if x is not None:
+            self.answered = True
+            x._on_interim(head.status, Headers.from_fields(head.fields))
+            self._wake()
+
+    def on_fault(self, error: RemoteProtocolError) -> None:
+        """The server broke the protocol: the connection is of no use, the exchange gets the error."""
+        self.fail(error)
+
+    def _stop_upload(self, x: Response, why: str) -> None:
+        """The server takes no more of the body: a writer is told, the connection ends with the answer."""
+        self._last = True
+        x._out = ABORTED
+        x._error = EarlyAnswer(f"{why}, before the upload was complete", x)
+        self._release_drainers()
+
+    def _inbound_done(self, x: Exchange) -> None:
+        if x._out is BODY and self._last and self.exchange is not None:
+            self._stop_upload(self.exchange, "the answer is complete and the connection closes")
+        if x._out is DONE or x._out is ABORTED:
+            self._cycle_done(x)
+
+    def _cycle_done(self, x: Exchange) -> None:
+        x._wire = None
+        self.exchange = None
+        if self.lost is not None:
+            return
+        if self._last or x._out is not DONE or self.peer_ended:
+            self.close()
+            return
+        self.receiver.next_message()
+        if self.receiver.held:  # bytes behind the answer, of no request: they would poison the next one
+            self.fail(RemoteProtocolError("bytes behind the end of an answer", 502))
+            return
+        if self._paused:
+            self._resume()
+        self.watch.keep_alive.start(self)
+        self._owner.give_back(self)
+
+    def _on_fin(self) -> None:
+        x = self.exchange
+        if x is None:
+            self.close()
+        elif x._in is not None and not x._in.ended:
+            where = "inside the answer's body" if x._head is not None else "before the answer"
+            self.fail(Disconnected(f"the peer ended its side {where}", clean=True))
+
+    def _on_lost(self) -> None:
+        self._owner.gone(self)
+
+    def on_deadline(self, kind: str) -> None:
+        """A deadline fell due."""
+        if kind == "keep_alive":
+            if self.exchange is None:
+                self.close()
+        else:
+            super().on_deadline(kind)

@@ -1,0 +1,131 @@
+"""What a request may be given, in one place; and what a body may be made of."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from typing import IO, TypeAlias, TypedDict, Union
+
+import orjson
+
+from toolkit.errors import UseError
+from toolkit.protocol.exchange import Exchange, Json
+from toolkit.protocol.headers import Fields, find_field
+from toolkit.protocol.limits import Timeouts
+
+__all__ = ["Body", "BodySource", "Params", "RequestOptions", "make_body"]
+
+BodySource: TypeAlias = Union[
+    bytes,
+    bytearray,
+    memoryview,
+    str,
+    IO[bytes],
+    AsyncIterable[bytes],
+    Exchange,
+    Callable[[], AsyncIterable[bytes]],
+]
+Params: TypeAlias = Union[Mapping[str, Union[str, int, float, Sequence[str]]], Sequence[tuple[str, str]]]
+
+
+class RequestOptions(TypedDict, total=False):
+    """The keywords of every request method."""
+
+    params: Params | None  #: added to the URL's query
+    json: Json  #: the body, as JSON
+    body: BodySource | None  #: the body: bytes, text, a file, an async iterable or a factory of one, an exchange
+    follow_redirects: bool  #: False by default; at most ten hops
+    decode: bool  #: True: ask for content codings and undo them; False: bytes as they come
+    coding: str | None  #: content coding for what is sent
+    expect_continue: bool  #: wait for 100 Continue before the body, at most `Timeouts.expect`
+    timeouts: Timeouts | None  #: instead of the session's
+    upgrade: str | None  #: the protocol to ask for; then `await x.upgrade()`
+
+
+class Body:
+    """A body ready to be sent. `data` is whole; `source` is streamed; neither is an open body or none.
+
+    `length` in bytes, None where unknown; `replayable`: it can be sent again after a redirect.
+    """
+
+    __slots__ = ("data", "fields", "length", "replayable", "source", "start")
+
+    def __init__(
+        self,
+        data: bytes | None = None,
+        source: IO[bytes] | AsyncIterable[bytes] | Exchange | Callable[[], AsyncIterable[bytes]] | None = None,
+        length: int | None = None,
+        replayable: bool = False,
+        fields: Fields | None = None,
+    ) -> None:
+        self.data = data
+        self.source = source
+        self.length = length
+        self.replayable = replayable
+        self.fields = fields or []
+        self.start = 0
+
+
+def make_body(options: RequestOptions) -> Body | None:
+    """The body that the options describe, None without one. Raises `UseError` for what is no body."""
+    source = options.get("body")
+    if "json" in options:
+        if source is not None:
+            raise UseError("both json= and body=; give one of them")
+        data = orjson.dumps(options["json"])
+        return Body(data, length=len(data), replayable=True, fields=[(b"content-type", b"application/json")])
+    if source is None:
+        return None
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return Body(bytes(source), length=len(source), replayable=True)
+    if isinstance(source, str):
+        data = source.encode()
+        return Body(data, length=len(data), replayable=True, fields=[(b"content-type", b"text/plain; charset=utf-8")])
+    if isinstance(source, Exchange):
+        return _exchange_body(source)
+    if isinstance(source, io.TextIOBase):
+        raise UseError("body= is a file opened as text; open it with mode 'rb'")
+    if hasattr(source, "read"):
+        return _file_body(source)
+    if hasattr(source, "__aiter__") or callable(source):
+        return Body(source=source, replayable=not hasattr(source, "__aiter__"))
+    raise UseError(
+        f"body={type(source).__name__}: expected bytes, str, a binary file, an async iterable, a function that "
+        "returns one, or an exchange"
+    )
+
+
+def _exchange_body(source: Exchange) -> Body:
+    """Coded bytes with what describes them; the length from the source's own word."""
+    headers = source.headers
+    fields: Fields = [
+        (name.encode("ascii"), headers[name].encode("latin-1"))
+        for name in ("content-type", "content-encoding")
+        if name in headers
+    ]
+    return Body(source=source, length=source.content_length, fields=fields)
+
+
+def _file_body(file: IO[bytes]) -> Body:
+    body = Body(source=file)
+    try:
+        body.start = file.tell()
+        body.length = max(0, os.fstat(file.fileno()).st_size - body.start)
+        body.replayable = file.seekable()
+    except (OSError, ValueError, AttributeError):
+        try:
+            body.start = file.tell()
+            body.length = file.seek(0, os.SEEK_END) - body.start
+            file.seek(body.start)
+            body.replayable = True
+        except (OSError, ValueError, AttributeError):  # a pipe, a socket file: its end is found by reading it
+            body.length = None
+    return body
+
+
+def add_missing(fields: Fields, more: Fields) -> None:
+    """Append those whose names are not there yet: the caller's own word counts."""
+    for name, value in more:
+        if find_field(fields, name.lower()) is None:
+            fields.append((name, value))

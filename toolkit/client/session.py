@@ -1,0 +1,210 @@
+"""Session: where requests come from. Defaults, and the connections they share."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Protocol, Unpack
+
+from yarl import URL
+
+from toolkit._version import __version__
+from toolkit.client.options import RequestOptions
+from toolkit.client.pool import Grant, Origin, Pool
+from toolkit.client.response import Response, _host
+from toolkit.client.transport import Transports
+from toolkit.errors import LocalProtocolError, UseError
+from toolkit.protocol.codings import available_codings
+from toolkit.protocol.head import check_method
+from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field
+from toolkit.protocol.limits import Limits, Timeouts
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from toolkit.client.connection import ClientConnection
+
+__all__ = ["InMemory", "Session"]
+
+
+class InMemory(Protocol):
+    """What `Session(app=...)` talks to: anything that makes the answering end of a connection. An `App` does."""
+
+    def new_connection(self) -> asyncio.Protocol:
+        """The protocol of a new link."""
+
+
+class Session:
+    """Requests with shared defaults and a pool of connections that are kept alive.
+
+    `app` talks to an application in memory, `unix` to a socket by path; URLs may then be paths. `base_url` is what
+    relative URLs are joined to. `tls` replaces the default context, which verifies. `headers` go with every request.
+    At most `max_connections` in all and `max_per_origin` to one origin; who comes later waits, in order.
+
+    A session belongs to the loop that first uses it; it is rebound when that loop is closed.
+    """
+
+    def __init__(
+        self,
+        *,
+        app: InMemory | None = None,
+        unix: str | None = None,
+        base_url: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        headers: HeadersLike | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        max_connections: int = 100,
+        max_per_origin: int = 100,
+    ) -> None:
+        if app is not None and unix is not None:
+            raise UseError("Session(app=..., unix=...): give one of them")
+        if tls is not None and not isinstance(tls, ssl.SSLContext):
+            raise UseError(f"Session(tls={tls!r}): expected an ssl.SSLContext")
+        self._app = app
+        self._unix = unix
+        self._tls = tls
+        self.limits = limits
+        self.timeouts = timeouts
+        self.headers = Headers(headers)
+        self._max = (max_connections, max_per_origin)
+        if base_url is None and (app is not None or unix is not None):
+            base_url = "http://localhost"
+        self._base = None if base_url is None else URL(base_url)
+        self._transports: Transports | None = None
+        codings = ", ".join(available_codings())
+        self._accept_encoding = (b"accept-encoding", codings.encode("ascii"))
+        self._defaults: Fields = [(b"user-agent", f"toolkit/{__version__}".encode("ascii")), (b"accept", b"*/*")]
+
+    def __repr__(self) -> str:
+        return f"<Session {self._transports.pool!r}>" if self._transports is not None else "<Session not used yet>"
+
+    async def __aenter__(self) -> Session:
+        self._bound()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End every connection; exchanges that still run get `Disconnected`. The session can be used again."""
+        transports, self._transports = self._transports, None
+        if transports is not None:
+            await transports.close()
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def request(
+        self, method: str, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+    ) -> Response:
+        """A request, not sent until it is awaited or entered. See `RequestOptions` for the keywords.
+
+        Raises `UseError` for a URL that leads nowhere, `LocalProtocolError` for a method, URL or header that may not
+        be sent.
+        """
+        check_method(method)
+        where = self._resolve(url)
+        params = options.get("params")
+        if params is not None:
+            where = where.update_query(params)
+        fields = encode_fields(headers)
+        return Response(self, method, where, fields, options)
+
+    def __call__(
+        self, *, url: str, method: str = "GET", headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+    ) -> Response:
+        """`request` by keywords: `http(**s3.authorize(...))`."""
+        return self.request(method, url, headers, **options)
+
+    def stream(
+        self, method: str, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
+    ) -> Response:
+        """`request`, under the name others use."""
+        return self.request(method, url, headers, **options)
+
+    def get(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
+        """A GET request."""
+        return self.request("GET", url, headers, **options)
+
+    def head(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
+        """A HEAD request."""
+        return self.request("HEAD", url, headers, **options)
+
+    def options(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
+        """An OPTIONS request."""
+        return self.request("OPTIONS", url, headers, **options)
+
+    def delete(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
+        """A DELETE request."""
+        return self.request("DELETE", url, headers, **options)
+
+    def post(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
+        """A POST request; entered without a body it is open for writing."""
+        return self.request("POST", url, headers, **options)
+
+    def put(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
+        """A PUT request; entered without a body it is open for writing."""
+        return self.request("PUT", url, headers, **options)
+
+    def patch(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
+        """A PATCH request; entered without a body it is open for writing."""
+        return self.request("PATCH", url, headers, **options)
+
+    def _resolve(self, url: str) -> URL:
+        if not url.isprintable():
+            raise LocalProtocolError(f"URL {url!r} has a control character (CR, LF, NUL, ...); percent-encode it")
+        try:
+            where = URL(url)
+            if not where.absolute:
+                if self._base is None:
+                    raise UseError(f"URL {url!r} is relative; give Session(base_url=...), or scheme and host")
+                where = self._base.join(where)
+            port = where.port
+        except ValueError as error:
+            raise UseError(f"URL {url!r}: {error}") from None
+        if where.scheme not in ("http", "https") or not where.raw_host or port is None:
+            raise UseError(f"URL {url!r}: expected http:// or https:// and a host")
+        return where.with_fragment(None) if where.raw_fragment else where
+
+    # -- used by Response --------------------------------------------------------------------------------------
+
+    def add_defaults(self, x: Response, fields: Fields) -> None:
+        """The host, then the session's own headers, then the toolkit's, each unless it is there."""
+        if find_field(fields, b"host") is None:
+            fields.insert(0, (b"host", _host(x._url)))
+        more = encode_fields(self.headers) if len(self.headers) else []
+        for name, value in [*more, *self._defaults]:
+            if find_field(fields, name.lower()) is None:
+                fields.append((name, value))
+        if x._decode and self._accept_encoding[1] and find_field(fields, b"accept-encoding") is None:
+            fields.append(self._accept_encoding)
+
+    def _bound(self) -> Transports:
+        loop = asyncio.get_running_loop()
+        transports = self._transports
+        if transports is not None and transports.loop is not loop:
+            if not transports.loop.is_closed():
+                raise UseError("this Session is in use on another running event loop; one Session, one loop at a time")
+            transports = None
+        if transports is None:
+            pool: Pool[ClientConnection, asyncio.Future[Grant[ClientConnection]]] = Pool(*self._max)
+            transports = self._transports = Transports(
+                loop,
+                self.limits,
+                self.timeouts,
+                pool,
+                unix=self._unix,
+                tls=self._tls,
+                dial=None if self._app is None else self._app.new_connection,
+            )
+        return transports
+
+    async def acquire(self, url: URL, timeouts: Timeouts) -> ClientConnection:
+        """A connection to this URL's origin."""
+        return await self._bound().acquire(Origin(url.scheme, url.raw_host or "", url.port or 0), timeouts)
+
+    def give_back(self, connection: ClientConnection) -> None:
+        """A connection on which nothing was sent."""
+        self._bound().give_back(connection)

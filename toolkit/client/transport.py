@@ -1,0 +1,174 @@
+"""Making and lending connections: the pool's decisions carried out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from typing import TYPE_CHECKING
+
+from toolkit.client.connection import ClientConnection
+from toolkit.client.pool import Grant, Origin, Pool
+from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout
+from toolkit.protocol.aio.clock import Clock
+from toolkit.protocol.aio.link import tune
+from toolkit.protocol.aio.memory import memory_pair
+from toolkit.protocol.aio.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from toolkit.protocol.aio.clock import Deadline
+    from toolkit.protocol.exchange import Exchange
+    from toolkit.protocol.limits import Limits, Timeouts
+
+__all__ = ["Transports"]
+
+
+class ClientWatch(Watch):
+    """On this end each exchange may have a read deadline of its own."""
+
+    __slots__ = ()
+
+    def read_of(self, x: Exchange) -> Deadline:
+        """The one its options asked for."""
+        timeouts: Timeouts = x.timeouts  # type: ignore[attr-defined]
+        if timeouts is self.timeouts:
+            return self.read
+        return self.clock.deadline("read", timeouts.read)
+
+
+class Transports:
+    """The connections of one session on one event loop."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limits: Limits,
+        timeouts: Timeouts,
+        pool: Pool[ClientConnection, asyncio.Future[Grant[ClientConnection]]],
+        *,
+        unix: str | None,
+        tls: ssl.SSLContext | None,
+        dial: Callable[[], asyncio.Protocol] | None,
+    ) -> None:
+        self.loop = loop
+        self.clock = Clock(loop)
+        self.watch = ClientWatch(self.clock, limits, timeouts)
+        self.pool = pool
+        self._unix = unix
+        self._tls = tls
+        self._dial = dial
+        self._open: set[ClientConnection] = set()
+        self.closed = False
+
+    async def acquire(self, origin: Origin, timeouts: Timeouts) -> ClientConnection:
+        """A connection for one exchange. Raises `PoolTimeout`, `ConnectTimeout`, `ConnectError`."""
+        grant = self.pool.acquire(origin)
+        if grant is None:
+            grant = await self._wait(origin, timeouts.pool)
+        if grant.evict is not None:
+            grant.evict.close()
+        if grant.connection is not None:
+            if grant.connection.usable:
+                return grant.connection
+            return await self.acquire(origin, timeouts)  # it is ending; `gone` takes it out of the count
+        try:
+            connection = await self._connect(origin, timeouts.connect)
+        except BaseException:
+            self._serve(self.pool.gone(origin, None))
+            raise
+        self._open.add(connection)
+        return connection
+
+    async def _wait(self, origin: Origin, seconds: float | None) -> Grant[ClientConnection]:
+        waiter: asyncio.Future[Grant[ClientConnection]] = self.loop.create_future()
+        self.pool.wait(origin, waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                return await waiter
+        except BaseException as error:
+            self.pool.leave(waiter)
+            if waiter.done() and not waiter.cancelled():  # granted in the same turn: pass it on
+                grant = waiter.result()
+                if grant.connection is not None:
+                    self.give_back(grant.connection)
+                else:
+                    self._serve(self.pool.gone(origin, None))
+            if isinstance(error, TimeoutError):
+                raise PoolTimeout(
+                    f"no free connection to {origin.host}:{origin.port} within {seconds} s ({self.pool!r})"
+                ) from None
+            raise
+
+    async def _connect(self, origin: Origin, seconds: float | None) -> ClientConnection:
+        def factory() -> ClientConnection:
+            return ClientConnection(self, origin)
+
+        if self._dial is not None:
+            connection = factory()
+            memory_pair(connection, self._dial())
+            return connection
+        where = self._unix if self._unix is not None else f"{origin.host}:{origin.port}"
+        tls = self._context() if origin.scheme == "https" else None
+        try:
+            async with asyncio.timeout(seconds):
+                if self._unix is not None:
+                    transport, connection = await self.loop.create_unix_connection(
+                        factory, self._unix, ssl=tls, server_hostname=origin.host if tls is not None else None
+                    )
+                else:
+                    transport, connection = await self.loop.create_connection(
+                        factory, origin.host, origin.port, ssl=tls, server_hostname=origin.host if tls else None
+                    )
+        except TimeoutError:
+            raise ConnectTimeout(f"no connection to {where} within {seconds} s") from None
+        except ssl.SSLCertVerificationError as error:
+            raise ConnectError(f"{where}: its certificate is not to be trusted: {error.verify_message}") from error
+        except OSError as error:
+            raise ConnectError(f"cannot connect to {where}: {error}") from error
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            with contextlib.suppress(OSError, AttributeError):
+                tune(sock)
+        return connection
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+    def give_back(self, connection: ClientConnection) -> None:
+        """Its exchange is over and it is good for another."""
+        if self.closed:
+            connection.close()
+            return
+        self._serve(self.pool.give_back(connection.origin, connection))
+
+    def gone(self, connection: ClientConnection) -> None:
+        """It ended."""
+        if connection in self._open:
+            self._open.discard(connection)
+            self._serve(self.pool.gone(connection.origin, connection))
+
+    def _serve(self, grants: list[tuple[asyncio.Future[Grant[ClientConnection]], Grant[ClientConnection]]]) -> None:
+        for waiter, grant in grants:
+            if not waiter.done():
+                waiter.set_result(grant)
+            elif grant.connection is not None:
+                self.give_back(grant.connection)
+            else:
+                self._serve(self.pool.gone(grant.origin, None))
+
+    async def close(self) -> None:
+        """End every connection; running exchanges get `Disconnected`."""
+        self.closed = True
+        for connection in list(self._open):
+            if connection.exchange is None:
+                connection.close()
+            else:
+                connection.exchange._abort("the session was closed")
+        for _ in range(3):  # transports report their end in a later turn of the loop
+            if self._open:
+                await asyncio.sleep(0)
+        self.clock.close()

@@ -1,0 +1,122 @@
+"""Time: one clock per running application or session, and every deadline kept by it.
+
+Deadlines of one kind all have the same duration, so the order in which they were started is the order in which they
+fall due: a dict, which remembers insertion, is the whole queue. One timer sleeps until the earliest front. Starting and
+stopping a deadline is a dict operation; ten thousand idle connections are ten thousand dict entries and no timers
+(an `asyncio.timeout` costs 3.4 us, a `call_later` 1 us).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Protocol
+
+__all__ = ["Clock", "Deadline", "Watched"]
+
+
+class Watched(Protocol):
+    """What has deadlines."""
+
+    def on_deadline(self, kind: str) -> None:
+        """The deadline `kind` fell due; it is no longer running."""
+
+
+class Deadline:
+    """All deadlines of one kind and duration, in the order in which they fall due."""
+
+    __slots__ = ("_clock", "_due", "kind", "seconds")
+
+    def __init__(self, clock: Clock, kind: str, seconds: float | None) -> None:
+        self._clock = clock
+        self._due: dict[Watched, float] = {}
+        self.kind = kind
+        self.seconds = seconds
+
+    def start(self, watched: Watched) -> None:
+        """From now on; one that was running starts anew. Nothing where the duration is None."""
+        seconds = self.seconds
+        if seconds is None:
+            return
+        due = self._due
+        due.pop(watched, None)
+        at = due[watched] = self._clock.time() + seconds
+        if len(due) == 1:
+            self._clock.wake_at(at)
+
+    def stop(self, watched: Watched) -> None:
+        """Stop it if it is running."""
+        self._due.pop(watched, None)
+
+    def expire(self, now: float) -> float | None:
+        """Tell everyone whose time has come; returns when the next one is due."""
+        due = self._due
+        while due:
+            watched = next(iter(due))
+            at = due[watched]
+            if at > now:
+                return at
+            del due[watched]
+            watched.on_deadline(self.kind)
+        return None
+
+
+class Clock:
+    """The time of one event loop, its deadlines, and the date header.
+
+    `wall` gives seconds since the epoch; tests replace it.
+    """
+
+    __slots__ = ("_armed", "_date", "_date_second", "_deadlines", "_timer", "loop", "time", "wall")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float] = time.time) -> None:
+        self.loop = loop
+        self.time: Callable[[], float] = loop.time
+        self.wall = wall
+        self._deadlines: dict[tuple[str, float | None], Deadline] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed = 0.0
+        self._date = b""
+        self._date_second = -1
+
+    def deadline(self, kind: str, seconds: float | None) -> Deadline:
+        """The queue for this kind and duration; keep it, look-ups are not free."""
+        key = (kind, seconds)
+        found = self._deadlines.get(key)
+        if found is None:
+            found = self._deadlines[key] = Deadline(self, kind, seconds)
+        return found
+
+    def wake_at(self, at: float) -> None:
+        """Make sure that the timer rings no later than `at`."""
+        if self._timer is None or at < self._armed:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._armed = at
+            self._timer = self.loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        now = self.time()
+        # A loop's timers may ring one tick of the clock early (asyncio: `_clock_resolution`).
+        fronts = [deadline.expire(now + 0.001) for deadline in list(self._deadlines.values())]
+        following = [at for at in fronts if at is not None]
+        if following:
+            self.wake_at(min(following))
+
+    def close(self) -> None:
+        """Stop the timer; nothing falls due any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._deadlines.clear()
+
+    def date(self) -> bytes:
+        """The date field's value (RFC 9110 5.6.7), made once a second."""
+        second = int(self.wall())
+        if second != self._date_second:
+            self._date_second = second
+            self._date = formatdate(second, usegmt=True).encode("ascii")
+        return self._date

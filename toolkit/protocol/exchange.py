@@ -1,0 +1,508 @@
+"""Exchange: one request and its response, the same object seen from both ends.
+
+How it works. An exchange holds two messages. The outbound one is a state (`states.py`), a framing and a count of bytes
+still owed; the inbound one is an `Inbound` buffer, absent where there is no body. Everything that leaves goes through
+a `Wire`, everything that arrives is fed by it. There is no socket, loop or clock here: waiting is the wire's.
+
+A function that moves bytes cannot tell, and need not, whether it holds a request being served or an answer being read:
+what differs (whose head is sent when) is in the two subclasses, `Request` and `Response`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+from typing import IO, TYPE_CHECKING, NoReturn, TypeAlias, Union
+
+from toolkit.errors import (
+    BodyNotReplayable,
+    Disconnected,
+    LimitExceeded,
+    LocalProtocolError,
+    RemoteProtocolError,
+    ToolkitError,
+    ToolkitTimeout,
+    UseError,
+)
+from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
+from toolkit.protocol.headers import Headers, HeadersLike, encode_fields
+from toolkit.protocol.inbound import Inbound, Pull, decoding
+from toolkit.protocol.relay import relay_exchange, relay_foreign, send_file
+from toolkit.protocol.states import ABORTED, BODY, DONE, IDLE, RAW, State
+from toolkit.protocol.wire import Moved
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator
+
+    from toolkit.protocol.codings import Decoder
+    from toolkit.protocol.outbound_coding import OutboundCoding
+    from toolkit.protocol.wire import Wire
+
+__all__ = ["Exchange", "Json", "Source"]
+
+Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]
+Source: TypeAlias = "Exchange | AsyncIterable[bytes] | IO[bytes]"
+
+
+class Exchange:
+    """One request and its response, from either end.
+
+    Attributes: `method`, `store` (the application's own dict). The rest are properties; what is known stays known
+    after the exchange is over and its connection serves another.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_coding",
+        "_discard",
+        "_error",
+        "_framing",
+        "_in",
+        "_left",
+        "_out",
+        "_request_headers",
+        "_response_headers",
+        "_sent",
+        "_store",
+        "_whole",
+        "_wire",
+        "method",
+    )
+
+    def __init__(self, wire: Wire | None, method: str, inbound: Inbound | None) -> None:
+        self.method = method
+        self._wire = wire
+        self._in = inbound
+        self._out: State = IDLE
+        self._framing: Framing = NONE
+        self._left = -1  # what a promised length still owes; -1: no promise
+        self._sent = 0
+        self._discard = False  # the answer has no body (HEAD, 204, 304): what is written is dropped
+        self._error: Exception | None = None  # why the outbound message cannot go on
+        self._coding: OutboundCoding | None = None
+        self._whole: bytes | None = None
+        self._store: dict[str, object] | None = None
+        self._request_headers: Headers | None = None
+        self._response_headers: Headers | None = None
+
+    # -- what is known -----------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The absolute URL of the request."""
+        raise NotImplementedError
+
+    @property
+    def status(self) -> int | None:
+        """The answer's status; None before it is known."""
+        raise NotImplementedError
+
+    @property
+    def http_version(self) -> str:
+        """The peer's version, "1.1" or "1.0"; on a client "1.1" before the answer."""
+        raise NotImplementedError
+
+    @property
+    def request_headers(self) -> Headers:
+        """The request's fields, from either end."""
+        raise NotImplementedError
+
+    @property
+    def response_headers(self) -> Headers:
+        """The answer's fields, from either end; empty before they are known."""
+        raise NotImplementedError
+
+    @property
+    def headers(self) -> Headers:
+        """The inbound message's fields. On a client: `UseError` before the head is here."""
+        raise NotImplementedError
+
+    @property
+    def content_type(self) -> str:
+        """The inbound content-type field, "" without one."""
+        return self.headers.get("content-type", "")
+
+    @property
+    def content_length(self) -> int | None:
+        """The inbound content-length field in coded bytes; None without one."""
+        value = self.headers.get("content-length")
+        return None if value is None else int(value)
+
+    @property
+    def received_len(self) -> int:
+        """Coded bytes of the inbound body that have arrived."""
+        return self._in.received if self._in is not None else 0
+
+    @property
+    def trailers(self) -> Headers | None:
+        """Fields that came behind the inbound body; None without any, or before its end."""
+        fields = self._in.trailers if self._in is not None else None
+        return None if fields is None else Headers.from_fields(fields)
+
+    @property
+    def complete(self) -> bool | None:
+        """True: the inbound message arrived whole. None: it ended with the connection, so nobody can tell."""
+        return True if self._in is None else self._in.complete
+
+    @property
+    def store(self) -> dict[str, object]:
+        """The application's own dict."""
+        if self._store is None:
+            self._store = {}
+        return self._store
+
+    @store.setter
+    def store(self, value: dict[str, object]) -> None:
+        self._store = value
+
+    # -- the inbound body --------------------------------------------------------------------------------------
+
+    def pull(self, decode: bool = True, size: int | None = None) -> Pull:
+        """Iterate over the inbound body and claim it for the running task.
+
+        `decode=False` gives coded bytes as they came; `size` gives pieces of exactly so many bytes, the last one
+        shorter. Raises `Busy` while another living task reads, `UseError` after a whole-body read. While iterating:
+        `Disconnected`, `RemoteProtocolError` (coding, framing), `ReadTimeout`. Cancelling a read loses nothing.
+        """
+        inbound = self._in
+        if inbound is not None:
+            if inbound.mode == "whole":
+                raise UseError(self._say("pull() after the body was read whole; use what read() returned"))
+            if self._wire is not None:
+                inbound.claim(self._wire.owner(), self._say("pull()"))
+            decoding(inbound, decode)
+        return Pull(self, inbound, decode, size)
+
+    def __aiter__(self) -> Pull:
+        return self.pull()
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """The whole inbound body, decoded and cached.
+
+        `limit` in bytes, `Limits.read` without one; over it `LimitExceeded`. After streaming began: `UseError`.
+        """
+        if self._whole is not None:
+            return self._whole
+        inbound = self._in
+        if inbound is None:
+            self._whole = b""
+            return b""
+        if inbound.mode is not None:
+            raise UseError(self._say("read() after streaming began; read whole or iterate, not both"))
+        wire = self._wire
+        if limit is None:
+            limit = wire.limits.read if wire is not None else sys.maxsize
+        pull = self.pull()
+        inbound.mode = "whole"
+        parts: list[bytes] = []
+        size = 0
+        async for part in pull:
+            size += len(part)
+            if size > limit:
+                await pull.aclose()
+                raise LimitExceeded(self._say(f"the body is over {limit} bytes; read(limit=...) or iterate"))
+            parts.append(part)
+        self._whole = parts[0] if len(parts) == 1 else b"".join(parts)
+        return self._whole
+
+    async def text(self, limit: int | None = None) -> str:
+        """The whole body as text, by the charset of its content-type, UTF-8 without one; bad bytes become U+FFFD."""
+        return (await self.read(limit)).decode(_charset(self.content_type), "replace")
+
+    async def json(self, limit: int | None = None) -> Json:
+        """The whole body, parsed. Raises `RemoteProtocolError` (status hint 400) when it is not JSON (RFC 8259)."""
+        import orjson
+
+        data = await self.read(limit)
+        try:
+            value: Json = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise RemoteProtocolError(self._say(f"the body is not JSON: {error}")) from None
+        return value
+
+    async def xml(self, limit: int | None = None) -> dict[str, Json]:
+        """The whole body as xmltodict reads it. Needs the extra `xml`. Raises `RemoteProtocolError` for bad XML."""
+        import xmltodict
+
+        data = await self.read(limit)
+        try:
+            value: dict[str, Json] = xmltodict.parse(data)
+        except xmltodict.expat.ExpatError as error:  # type: ignore[attr-defined]
+            raise RemoteProtocolError(self._say(f"the body is not XML: {error}")) from None
+        return value
+
+    async def lines(self) -> AsyncIterator[str]:
+        """The body's lines as they arrive, without their ends (LF or CRLF)."""
+        decoder = codecs.getincrementaldecoder(_charset(self.content_type))("replace")
+        rest = ""
+        async for data in self.pull():
+            *whole, rest = (rest + decoder.decode(data)).split("\n")
+            for line in whole:
+                yield line.removesuffix("\r")
+        rest += decoder.decode(b"", True)
+        if rest:
+            yield rest.removesuffix("\r")
+
+    # -- the outbound message ----------------------------------------------------------------------------------
+
+    async def prepare(
+        self, headers: HeadersLike | None = None, status: int = 200, *, coding: str | None = None
+    ) -> None:
+        """Send my head; the framing of the body is fixed with it.
+
+        A content-length promises a length; without one the body is chunked (until-close to an HTTP/1.0 peer).
+        `coding` ("gzip", "deflate", "br", "zstd", or "auto": the peer's choice by q-values) encodes what `write` is
+        given; a content-encoding field without it says that the bytes are coded already.
+        Raises `UseError` when the head was sent, `LocalProtocolError` for what may not be sent.
+        """
+        raise NotImplementedError
+
+    async def head(self) -> None:
+        """Wait until the peer's head is known. On a server: returns at once."""
+        raise NotImplementedError
+
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Send a piece of the body; returns when there is room for more.
+
+        The piece is handed over whole before anything is waited for: concurrent writes are atomic, in call order, and
+        a cancelled one has been sent. b"" does nothing. Raises `UseError` out of order, `LocalProtocolError` for more
+        than was promised (nothing of it is sent), `Disconnected`, `EarlyAnswer`, `WriteTimeout`.
+        """
+        out = self._out
+        if out is not BODY and out is not RAW:
+            self._cannot_write("write()")
+        if type(data) is not bytes:
+            data = _as_bytes(data)
+        size = len(data)
+        if not size:
+            return
+        if self._discard:
+            self._discarded()
+            return
+        wire = self._wire
+        if self._error is not None or wire is None:
+            raise self._failure(self._error, "writing")
+        if self._coding is not None:
+            await self._coding.write(self, data)
+            return
+        left = self._left
+        if left >= 0:
+            if size > left:
+                self._too_much("write()", size)
+            self._left = left - size
+        self._sent += size
+        wire.send_part(self, data)
+        if wire.blocked:
+            await self._drain(wire)
+
+    async def write_chunked(self, data: bytes | bytearray | memoryview) -> None:
+        """`write`, insisting on chunked framing. Raises `UseError` where the head promised a length."""
+        if self._out is BODY and self._framing is not CHUNKED and not self._discard:
+            raise UseError(self._say(f"write_chunked() on a body framed by {self._framing.name}; use write()"))
+        await self.write(data)
+
+    async def eof(self, data: bytes = b"", trailers: HeadersLike | None = None) -> None:
+        """End my message cleanly, after `data` if there is any; `trailers` go behind a chunked body.
+
+        After the end `eof()` does nothing and `eof(data)` is a `UseError`. Short of the promised length the message
+        is aborted and `LocalProtocolError` raised; on a dead peer, or while another exception is being handled, it is
+        aborted and nothing raised.
+        """
+        out = self._out
+        if out is DONE or out is ABORTED:
+            if data and out is DONE:
+                raise UseError(self._say("eof(data) after the end; the message is complete"))
+            return
+        if out is IDLE:
+            await self._eof_unprepared(data, trailers)
+            return
+        fields = encode_fields(trailers)
+        if fields and self._framing is not CHUNKED and not self._discard:
+            raise UseError(self._say("trailers need chunked framing; prepare without content-length"))
+        if data:
+            await self.write(data)
+        elif self._error is not None or self._wire is None:
+            self._out = ABORTED
+            return
+        if self._coding is not None:
+            await self._coding.finish(self)
+        if self._left > 0 and not self._discard:
+            await self._short()
+            return
+        wire = self._wire
+        if self._out is DONE or wire is None:
+            return
+        self._out = DONE
+        wire.send_end(self, fields)
+        if wire.blocked and self._wire is wire:
+            await self._drain(wire)
+
+    async def abort(self, reason: str = "") -> None:
+        """End the exchange so that the peer cannot take it for a clean end. After both ends: does nothing."""
+        self._abort(reason or "aborted")
+
+    async def send_file(self, file: str | os.PathLike[str] | IO[bytes], offset: int = 0, count: int | None = None) -> Moved:
+        """Send a file, or `count` bytes of it from `offset`; by sendfile(2) where the link allows.
+
+        Returns how many bytes went by which method. Raises like `write`; OSError where the file cannot be read.
+        """
+        return await send_file(self, file, offset, count)
+
+    async def relay(self, source: Source) -> Moved:
+        """Send all of `source`: another exchange's inbound body (coded bytes), an async iterable, or a file.
+
+        Bytes go from socket to socket inside the kernel (splice(2)) where both links allow and both lengths are
+        known. If the source fails, this exchange is aborted first and the error raised; if this one fails, the error
+        says so and the source stays its owner's. Cancelled: this one is aborted.
+        """
+        if self._out is not BODY and self._out is not RAW:
+            self._cannot_write("relay()")
+        if self._discard:
+            self._discarded()
+            return Moved()
+        if isinstance(source, Exchange):
+            return await relay_exchange(self, source)
+        return await relay_foreign(self, source)
+
+    async def inform(self, status: int, headers: HeadersLike | None = None) -> None:
+        """Send an interim answer (1xx, such as 103 Early Hints, RFC 8297) before the final head; a server's call."""
+        raise UseError(self._say("inform() sends an interim answer; only the answering end can"))
+
+    async def upgrade(self, headers: HeadersLike | None = None) -> Exchange:
+        """Turn the exchange into a raw duplex byte stream with the same verbs (RFC 9110 7.8, 9.3.6)."""
+        raise NotImplementedError
+
+    # -- shared with the subclasses, the relay and the wire ----------------------------------------------------
+
+    def _start_body(self, framing: Framing, length: int) -> None:
+        self._out = BODY
+        self._framing = framing
+        self._left = length if framing is LENGTH else -1
+
+    def _switch_raw(self, inbound: Inbound) -> None:
+        """Both directions are raw from here on."""
+        self._in = inbound
+        self._whole = None
+        self._out = RAW
+        self._framing = RAW_BYTES
+        self._left = -1
+        self._discard = False
+        self._coding = None
+
+    def _start_decoding(self, inbound: Inbound) -> Decoder | None:
+        """The decoder of this body; remembers that there is none for `identity`."""
+        from toolkit.protocol.codings import make_decoder
+        from toolkit.protocol.limits import Limits
+
+        limits = self._wire.limits if self._wire is not None else Limits()
+        inbound.decoder = make_decoder(inbound.coding, step=limits.decode_step, depth=limits.coding_depth)
+        if inbound.decoder is None:
+            inbound.coding = ""
+        return inbound.decoder
+
+    async def _receive(self, inbound: Inbound) -> None:
+        """Wait for something to arrive; the first to wait is who the peer's 100-continue waits for."""
+        wire = self._wire
+        if wire is None:
+            if not inbound.ended:
+                inbound.fail(Disconnected("the connection is gone", self))
+            return
+        if inbound.expect:
+            inbound.expect = False
+            wire.send_continue()
+        await wire.receive(self)
+
+    def _consumed(self, count: int) -> None:
+        if self._wire is not None:
+            self._wire.consumed(self, count)
+
+    async def _drain(self, wire: Wire) -> None:
+        try:
+            await wire.drain()
+        except (Disconnected, ToolkitTimeout) as error:
+            raise self._failure(self._error or error, "writing") from error
+        if self._error is not None:
+            raise self._failure(self._error, "writing")
+
+    def _discarded(self) -> None:
+        """A body written to an answer that has none."""
+
+    async def _eof_unprepared(self, data: bytes, trailers: HeadersLike | None) -> None:
+        raise UseError(self._say("eof() before the head was sent"))
+
+    def _inbound_left(self) -> int:
+        """Bytes of an inbound body of known length that the wire has not received; 0 where the length is unknown."""
+        return self._wire.inbound_left(self) if self._wire is not None else 0
+
+    def _too_much(self, call: str, size: int) -> NoReturn:
+        raise LocalProtocolError(self._say(f"{call} of {size} bytes, {self._left} of the promised length are left"))
+
+    async def _short(self) -> None:
+        short = self._left
+        busy = sys.exc_info()[0] is not None
+        self._abort(f"ended {short} bytes short of the promised length")
+        if not busy:
+            raise LocalProtocolError(self._say(f"eof() {short} bytes short of the promised length; aborted"))
+
+    def _abort(self, reason: str) -> None:
+        wire = self._wire
+        if self._out is not DONE:
+            self._out = ABORTED
+        if wire is not None:
+            wire.reset(self, reason)
+
+    def _cannot_write(self, call: str) -> NoReturn:
+        out = self._out
+        if out is IDLE:
+            raise UseError(self._say(f"{call} before the head was sent; await prepare(...) first"))
+        if self._error is not None:
+            raise self._failure(self._error, "writing")
+        if out is DONE:
+            raise UseError(self._say(f"{call} after the end of the message; nothing may follow eof()"))
+        raise Disconnected(self._say(f"{call} after the message was aborted"), self)
+
+    def _lost(self, error: Exception) -> None:
+        """The wire's word that nothing more can be sent or received."""
+        if self._error is None:
+            self._error = error
+        if self._in is not None:
+            self._in.fail(error)
+
+    def _failure(self, error: Exception | None, phase: str) -> Exception:
+        """`error` again, for the person who reads it: method, URL, phase, bytes moved."""
+        if error is None:
+            return Disconnected(self._say(f"{phase}: the exchange is over"), self)
+        text = self._say(f"{phase}: {error} (received {self.received_len} bytes, sent {self._sent})")
+        if isinstance(error, Disconnected):
+            fresh: Exception = type(error)(text, self, clean=error.clean)
+        elif isinstance(error, RemoteProtocolError):
+            fresh = type(error)(text, error.status_hint)
+        elif isinstance(error, ToolkitError) and not isinstance(error, BodyNotReplayable):
+            fresh = type(error)(text)
+        else:
+            return error
+        fresh.__cause__ = error.__cause__
+        return fresh
+
+    def _say(self, text: str) -> str:
+        return f"{self.method} {self.url}: {text}"
+
+
+def _as_bytes(data: bytes | bytearray | memoryview) -> bytes:
+    """An immutable copy: the transport keeps what it could not send at once, and the caller may change his buffer."""
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise UseError(f"write() takes bytes, not {type(data).__name__}; encode text first")
+
+
+def _charset(content_type: str) -> str:
+    """The charset parameter, checked; UTF-8 without a known one."""
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            try:
+                return codecs.lookup(value.strip().strip('"')).name
+            except LookupError:
+                break
+    return "utf-8"

@@ -1,0 +1,370 @@
+"""The receiving half of HTTP/1.1, for both roles: bytes cut anywhere in, calls on a sink out. No I/O.
+
+How it works. The receiver is always in one of six states. In HEAD it gathers bytes until CRLFCRLF, within limits, and
+hands one complete block to the head parser. The head's framing chooses the next state: LENGTH and CHUNKED count or
+decode, CLOSE and RAW pass everything on. At the end of a message it is HELD: later bytes belong to the next message
+and wait, until the connection has finished the present exchange in both directions and calls `next_message()`. So a
+pipelined request cannot be served early or out of order. After a fault it is DEAD: nothing behind it is ever read as
+a message (waitress CVE-2024-49768).
+
+There are no event objects: a request without a body costs one call, `on_head`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import IntEnum
+from typing import Final, Protocol
+
+from toolkit.errors import LimitExceeded, RemoteProtocolError
+from toolkit.protocol.chunked import ChunkedDecoder
+from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
+from toolkit.protocol.head import RequestHead, RequestHeadParser, ResponseHead, ResponseHeadParser
+from toolkit.protocol.headers import Fields
+from toolkit.protocol.limits import Limits
+
+__all__ = ["Receiver", "RequestReceiver", "ResponseReceiver", "Sink"]
+
+# What can never stand in a head: control characters, a CR or LF that is not part of a CRLF.
+IMPOSSIBLE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
+MESSAGES_A_TURN: Final = 32  # heads taken from one segment before other connections get their turn
+
+
+class Sink(Protocol):
+    """What a receiver calls; a connection implements it."""
+
+    def on_head(self, head: RequestHead | ResponseHead) -> None:
+        """A final head, or 101. A head with `framing is NONE` is the whole message: no `on_end` follows."""
+
+    def on_interim(self, head: ResponseHead) -> None:
+        """A 1xx head."""
+
+    def on_body(self, data: bytes) -> None:
+        """Payload, framing removed; never empty."""
+
+    def on_end(self, trailers: Fields | None, complete: bool | None) -> None:
+        """The body is over; `complete` is None where only the end of the connection says so."""
+
+    def on_fault(self, error: RemoteProtocolError) -> None:
+        """The peer broke the protocol; the receiver is dead."""
+
+    def on_held(self, size: int) -> None:
+        """`size` bytes of later messages are waiting."""
+
+
+class _State(IntEnum):
+    HEAD = 0
+    LENGTH = 1
+    CHUNKED = 2
+    PASS = 3  # CLOSE and RAW
+    HELD = 4
+    DEAD = 5
+
+
+_HEAD: Final = _State.HEAD
+_LENGTH: Final = _State.LENGTH
+_CHUNKED: Final = _State.CHUNKED
+_PASS: Final = _State.PASS
+_HELD: Final = _State.HELD
+_DEAD: Final = _State.DEAD
+
+
+class Receiver:
+    """The states and the bodies; subclasses read the head of their side."""
+
+    __slots__ = ("_chunked", "_framing", "_held", "_left", "_partial", "_scanned", "_state", "_turn", "limits", "sink")
+
+    def __init__(self, sink: Sink, limits: Limits) -> None:
+        self.sink = sink
+        self.limits = limits
+        self._state = _HEAD
+        self._framing: Framing = NONE
+        self._left = 0
+        self._chunked: ChunkedDecoder | None = None
+        self._partial: bytearray | None = None  # a head that has come in part
+        self._scanned = 0
+        self._held = b""  # bytes of later messages
+        self._turn = 0
+
+    # -- what the connection asks ------------------------------------------------------------------------------
+
+    @property
+    def between_messages(self) -> bool:
+        """Waiting for a head of which no byte has come."""
+        return self._state is _HEAD and not self._partial
+
+    @property
+    def in_head(self) -> bool:
+        """Part of a head has come."""
+        return self._state is _HEAD and bool(self._partial)
+
+    @property
+    def held(self) -> int:
+        """Bytes of later messages that wait."""
+        return len(self._held)
+
+    @property
+    def left(self) -> int:
+        """What a body of known length still lacks; 0 otherwise."""
+        return self._left if self._state is _LENGTH else 0
+
+    @property
+    def passing(self) -> bool:
+        """The body ends with the connection: whatever comes is its payload."""
+        return self._state is _PASS
+
+    # -- bytes in ----------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Bytes from the link, as they came. Never raises for what a peer sent: that is `sink.on_fault`."""
+        self._turn = 0
+        try:
+            while data:
+                state = self._state
+                if state is _HEAD:
+                    data = self._receive_head(data)
+                elif state is _LENGTH:
+                    data = self._receive_counted(data)
+                elif state is _CHUNKED:
+                    data = self._receive_chunked(data)
+                elif state is _PASS:
+                    self.sink.on_body(data)
+                    return
+                elif state is _HELD:
+                    self._held = self._held + data if self._held else data
+                    self.sink.on_held(len(self._held))
+                    return
+                else:
+                    return
+        except RemoteProtocolError as error:
+            self._state = _DEAD
+            self._held = b""
+            self.sink.on_fault(error)
+
+    def receive_eof(self) -> None:
+        """The peer ended its side. The end of an until-close body; otherwise the connection decides."""
+        if self._state is _PASS:
+            raw = self._framing is RAW_BYTES
+            self._state = _HELD
+            self.sink.on_end(None, True if raw else None)
+
+    def next_message(self) -> bool:
+        """The present exchange is over: read the next head. True if bytes for it wait; `resume()` feeds them."""
+        if self._state is _HELD:
+            self._state = _HEAD
+        return bool(self._held)
+
+    def resume(self) -> None:
+        """Go on with the bytes that were held."""
+        data, self._held = self._held, b""
+        self.receive(data)
+
+    def switch(self) -> bytes:
+        """Raw bytes from here on. Returns those that came already."""
+        self._state = _PASS
+        self._framing = RAW_BYTES
+        data, self._held = self._held, b""
+        return data
+
+    def skip(self, count: int) -> None:
+        """`count` bytes of a known length were moved past us, from socket to socket."""
+        self._left -= count
+        if not self._left:
+            self._end(None, True)
+
+    def stop(self) -> None:
+        """Nothing that still comes is of interest."""
+        self._state = _DEAD
+        self._held = b""
+        self._partial = None
+
+    # -- heads -------------------------------------------------------------------------------------------------
+
+    def _receive_head(self, data: bytes) -> bytes:
+        if self._partial:
+            block, rest = self._continue_head(data)
+        else:
+            while data.startswith(b"\r\n"):  # RFC 9112 2.2: empty lines before a start line are ignored
+                data = data[2:]
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if data:
+                    self._partial = bytearray()
+                    self._continue_head(data)
+                return b""
+            end += 4
+            block, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
+        if block is None:
+            return b""
+        if len(block) > self.limits.head:
+            raise self._oversize(block)
+        self._turn += 1
+        if self._turn > MESSAGES_A_TURN:
+            self._held = block + rest
+            self.sink.on_held(len(self._held))
+            return b""
+        self._take_head(block)
+        return rest
+
+    def _continue_head(self, data: bytes) -> tuple[bytes | None, bytes]:
+        """Add to a head that comes in parts, each byte looked at once."""
+        partial = self._partial
+        assert partial is not None  # our own invariant: both callers have just set or tested it
+        before = len(partial)
+        partial += data
+        end = partial.find(b"\r\n\r\n", max(0, before - 3))
+        if end >= 0:
+            end += 4
+            block = bytes(partial[:end])
+            rest = data[end - before :]
+            self._partial = None
+            return block, rest
+        # A head that can never become valid is refused now: its sender may be waiting for our answer.
+        if IMPOSSIBLE.search(partial, max(0, before - 1)) is not None:
+            raise RemoteProtocolError("a control character, or a CR or LF alone, in a head: lines end in CRLF")
+        if len(partial) > self.limits.head:
+            raise self._oversize(partial)
+        self._check_start(partial)
+        return None, b""
+
+    def _oversize(self, block: bytes | bytearray) -> LimitExceeded:
+        raise NotImplementedError
+
+    def _check_start(self, partial: bytearray) -> None:
+        raise NotImplementedError
+
+    def _take_head(self, block: bytes) -> None:
+        raise NotImplementedError
+
+    def _begin_body(self, head: RequestHead | ResponseHead) -> None:
+        """Set the state first: what the sink does on a head may already ask for it."""
+        framing = self._framing = head.framing
+        if framing is NONE:
+            self._state = _HELD
+        elif framing is LENGTH:
+            if self.limits.body is not None and head.length > self.limits.body:
+                raise LimitExceeded(f"a body of {head.length} bytes, the limit is {self.limits.body}")
+            self._left = head.length
+            self._state = _LENGTH
+        elif framing is CHUNKED:
+            self._chunked = ChunkedDecoder(self.limits)
+            self._left = 0
+            self._state = _CHUNKED
+        else:
+            self._state = _PASS
+        self.sink.on_head(head)
+        if framing is LENGTH and not head.length:
+            self._end(None, True)
+
+    # -- bodies ------------------------------------------------------------------------------------------------
+
+    def _receive_counted(self, data: bytes) -> bytes:
+        left = self._left
+        if len(data) < left:
+            self._left = left - len(data)
+            self.sink.on_body(data)
+            return b""
+        rest = b""
+        if len(data) > left:
+            data, rest = data[:left], data[left:]
+        self._left = 0
+        self._state = _HELD  # before the sink is told: it may ask for the next message
+        self.sink.on_body(data)
+        self.sink.on_end(None, True)
+        return rest
+
+    def _receive_chunked(self, data: bytes) -> bytes:
+        chunked = self._chunked
+        assert chunked is not None  # our own invariant: set together with the state
+        payload, rest = chunked.decode(data)
+        if payload:
+            self._left += len(payload)  # counts up here: a chunked body shows its length only as it comes
+            if self.limits.body is not None and self._left > self.limits.body:
+                raise LimitExceeded(f"a body over {self.limits.body} bytes")
+            self.sink.on_body(payload)
+        if chunked.done and self._state is _CHUNKED:
+            self._chunked = None
+            self._end(chunked.trailers or None, True)
+        return rest
+
+    def _end(self, trailers: Fields | None, complete: bool | None) -> None:
+        self._state = _HELD
+        self.sink.on_end(trailers, complete)
+
+
+class RequestReceiver(Receiver):
+    """The server's: requests."""
+
+    __slots__ = ("_parser",)
+
+    # A method, then a target of visible characters, then a version: as far as each has come.
+    START = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{0,32}(?: [\x21-\x7e]*(?: [HTP/1.0]*)?)?(?:\r\n?)?")
+
+    def __init__(self, sink: Sink, limits: Limits) -> None:
+        super().__init__(sink, limits)
+        self._parser = RequestHeadParser(limits)
+
+    def _oversize(self, block: bytes | bytearray) -> LimitExceeded:
+        line = block.find(b"\r\n")
+        if line < 0 or line > self.limits.target + 64:
+            return LimitExceeded(f"the request target is over {self.limits.target} bytes", 414)
+        return LimitExceeded(f"the request head is over {self.limits.head} bytes", 431)
+
+    def _check_start(self, partial: bytearray) -> None:
+        """A first line that no HTTP peer sends (a TLS hello on a plain port, say) is refused without waiting."""
+        line = partial.find(b"\r\n")
+        if line < 0:
+            if len(partial) > self.limits.target + 64:
+                raise self._oversize(partial)
+            if self.START.fullmatch(partial) is None:
+                raise RemoteProtocolError("the request line: expected 'METHOD target HTTP/1.1'")
+
+    def _take_head(self, block: bytes) -> None:
+        self._begin_body(self._parser.parse(block))
+
+
+class ResponseReceiver(Receiver):
+    """The client's: responses, each to the request announced by `expect`."""
+
+    __slots__ = ("_interim", "_method", "_parser", "_upgrade")
+
+    def __init__(self, sink: Sink, limits: Limits) -> None:
+        super().__init__(sink, limits)
+        self._parser = ResponseHeadParser(limits)
+        self._method = ""
+        self._upgrade = False
+        self._interim = 0
+
+    def expect(self, method: str, upgrade: bool) -> None:
+        """The next response answers `method`; `upgrade`: 101 was asked for."""
+        self._method = method
+        self._upgrade = upgrade
+        self._interim = 0
+
+    def _oversize(self, block: bytes | bytearray) -> LimitExceeded:
+        return LimitExceeded(f"the response head is over {self.limits.head} bytes", 502)
+
+    def _check_start(self, partial: bytearray) -> None:
+        if partial[:5] != b"HTTP/"[: len(partial)]:
+            seen = bytes(partial[:20])
+            raise RemoteProtocolError(f"a response begins with {seen!r}: expected 'HTTP/1.1 status'", 502)
+
+    def _take_head(self, block: bytes) -> None:
+        if not self._method:
+            raise RemoteProtocolError("a response that no request asked for", 502)
+        head = self._parser.parse(block, self._method)
+        if head.status >= 200:
+            self._method = ""
+            self._begin_body(head)
+        elif head.status == 101:
+            if not self._upgrade:
+                raise RemoteProtocolError("101 Switching Protocols without having been asked", 502)
+            self._method = ""
+            self._begin_body(head)
+        else:
+            self._interim += 1
+            if self._interim > self.limits.interim:
+                raise LimitExceeded(f"more than {self.limits.interim} interim answers (1xx)", 502)
+            self.sink.on_interim(head)
+
+

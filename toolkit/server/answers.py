@@ -1,0 +1,124 @@
+"""What a handler may return, made into an answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Generator
+from typing import Final
+
+import orjson
+
+from toolkit.errors import UseError
+from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields
+from toolkit.server.current import current_request
+
+__all__ = ["Answer", "Deliver", "encode_value"]
+
+JSON: Final = (b"content-type", b"application/json")
+TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+HTML: Final = (b"content-type", b"text/html; charset=utf-8")
+BYTES: Final = (b"content-type", b"application/octet-stream")
+
+
+class Answer:
+    """A whole answer: awaited, it is sent to the current request; returned from a handler, it is its answer."""
+
+    __slots__ = ("body", "fields", "status")
+
+    def __init__(self, status: int, fields: Fields, body: bytes) -> None:
+        self.status = status
+        self.fields = fields
+        self.body = body
+
+    def __await__(self) -> Generator[None, None, None]:
+        request = current_request()
+        request.answer(self.status, self.fields, self.body)
+        return
+        yield  # an awaitable is an iterator; this one never waits
+
+
+def make(status: int, headers: HeadersLike | None, content_type: tuple[bytes, bytes], body: bytes) -> Answer:
+    """An answer with a content type unless the caller gave one."""
+    if not headers:
+        return Answer(status, [content_type], body)
+    fields = encode_fields(headers)
+    if not any(name.lower() == b"content-type" for name, _ in fields):
+        fields.append(content_type)
+    return Answer(status, fields, body)
+
+
+def encode_value(value: object, status: int = 200, headers: HeadersLike | None = None) -> Answer:
+    """An answer for a returned value: dict and list are JSON, str is text, bytes are bytes, None is empty.
+
+    Raises `UseError` for anything else.
+    """
+    kind = type(value)
+    if kind is dict or kind is list:
+        return make(status, headers, JSON, orjson.dumps(value))
+    if isinstance(value, str):
+        return make(status, headers, TEXT, value.encode())
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return make(status, headers, BYTES, bytes(value))
+    if value is None:
+        return Answer(status, encode_fields(headers), b"")
+    if isinstance(value, (dict, list)):
+        return make(status, headers, JSON, orjson.dumps(value))
+    if isinstance(value, Answer):
+        return value
+    raise UseError(
+        f"a handler returned {kind.__name__}: expected dict, list, str, bytes, None, Deliver.x(...), "
+        "an async iterable of bytes, or (status, value[, headers])"
+    )
+
+
+def encode_returned(value: object) -> Answer | tuple[int, HeadersLike | None, AsyncIterable[bytes]]:
+    """A returned value with its optional status and headers; a stream comes back unread."""
+    status, headers = 200, None
+    if isinstance(value, tuple):
+        if len(value) not in (2, 3) or not isinstance(value[0], int):
+            raise UseError("a handler returned a tuple: expected (status, value) or (status, value, headers)")
+        status, headers = value[0], (value[2] if len(value) == 3 else None)
+        value = value[1]
+    elif value is None:
+        status = 204
+    if isinstance(value, AsyncIterable):
+        return status, headers, value
+    return encode_value(value, status, headers)
+
+
+class Deliver:
+    """Whole answers by kind, to be awaited or returned; no request is named, the current one is known.
+
+    Each raises `UseError` when awaited outside a handler or after the head was sent.
+    """
+
+    @staticmethod
+    def json(data: object, status: int = 200, headers: HeadersLike | None = None) -> Answer:
+        """`data` as JSON (what orjson takes: dict, list, str, numbers, dataclasses, datetime, UUID)."""
+        return make(status, headers, JSON, orjson.dumps(data))
+
+    @staticmethod
+    def text(text: str, status: int = 200, headers: HeadersLike | None = None) -> Answer:
+        """Plain text, UTF-8."""
+        return make(status, headers, TEXT, text.encode())
+
+    @staticmethod
+    def html(html: str, status: int = 200, headers: HeadersLike | None = None) -> Answer:
+        """HTML, UTF-8; nothing is escaped."""
+        return make(status, headers, HTML, html.encode())
+
+    @staticmethod
+    def bytes(data: bytes, status: int = 200, headers: HeadersLike | None = None) -> Answer:
+        """Bytes, as application/octet-stream unless `headers` say otherwise."""
+        return make(status, headers, BYTES, data)
+
+    @staticmethod
+    def redirect(location: str, status: int = 302, headers: HeadersLike | None = None) -> Answer:
+        """A redirect to `location`."""
+        together = Headers(headers)
+        together["location"] = location
+        return Answer(status, encode_fields(together), b"")
+
+    @staticmethod
+    def empty(status: int = 204, headers: HeadersLike | None = None) -> Answer:
+        """No body."""
+        return Answer(status, encode_fields(headers), b"")

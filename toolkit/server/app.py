@@ -1,0 +1,341 @@
+"""App: routes and hooks, and the ways to run them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import signal
+import ssl
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from toolkit.errors import UseError
+from toolkit.protocol.limits import Limits, Timeouts
+from toolkit.server.connection import ServerConnection
+from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_path
+from toolkit.server.running import Running
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["App", "Hooks"]
+
+_H = TypeVar("_H", bound=Handler)
+_T = TypeVar("_T")
+
+HOOKS = {"before_middleware": "before", "after_middleware": "after", "handle_all_middleware": "handle_all"}
+
+
+class Hooks:
+    """Functions around every handler, in the order of their registration.
+
+    `before` run ahead of the handler, also when no route matched; `after` run in the end, whatever happened;
+    `handle_all` stand in for 404. The first that answers ends its list.
+    """
+
+    __slots__ = ("after", "before", "handle_all")
+
+    def __init__(self) -> None:
+        self.before: list[Handler] = []
+        self.after: list[Handler] = []
+        self.handle_all: list[Handler] = []
+
+
+class App:
+    """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
+
+    Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
+    free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
+    is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
+    requests; any other is answered 415.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        *,
+        unix: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        on_eof: EofPolicy = "answer",
+        accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.unix = unix
+        self.tls = tls
+        self.limits = limits
+        self.timeouts = timeouts
+        self.on_eof: EofPolicy = on_eof
+        self.accept_codings = tuple(accept_codings)
+        self.router = Router()
+        self.hooks: Hooks | None = None
+        self._running: Running | None = None
+        self._start_waiters: list[asyncio.Future[None]] = []
+        self._exit_waiters: list[asyncio.Future[None]] = []
+        self._ended: asyncio.Future[None] | None = None
+
+    # -- routes ------------------------------------------------------------------------------------------------
+
+    def route(
+        self, path: str, methods: Sequence[str] = ("GET",), *, on_eof: EofPolicy | None = None
+    ) -> Callable[[_H], _H]:
+        """Decorator: serve `path` for these methods. Raises `UseError` when they are taken."""
+
+        def register(handler: _H) -> _H:
+            self.router.add(Route(path, handler, methods, on_eof))
+            return handler
+
+        return register
+
+    def get(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
+        """Decorator: GET, and HEAD with it."""
+        return self.route(path, ("GET",), on_eof=on_eof)
+
+    def post(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
+        """Decorator: POST."""
+        return self.route(path, ("POST",), on_eof=on_eof)
+
+    def put(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
+        """Decorator: PUT."""
+        return self.route(path, ("PUT",), on_eof=on_eof)
+
+    def patch(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
+        """Decorator: PATCH."""
+        return self.route(path, ("PATCH",), on_eof=on_eof)
+
+    def delete(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
+        """Decorator: DELETE."""
+        return self.route(path, ("DELETE",), on_eof=on_eof)
+
+    def head(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
+        """Decorator: HEAD alone."""
+        return self.route(path, ("HEAD",), on_eof=on_eof)
+
+    def options(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
+        """Decorator: OPTIONS."""
+        return self.route(path, ("OPTIONS",), on_eof=on_eof)
+
+    @overload
+    def add_route(self, path: _H) -> _H: ...
+
+    @overload
+    def add_route(self, path: str, handler: _H, methods: Sequence[str] = ()) -> _H: ...
+
+    def add_route(self, path: str | _H, handler: _H | None = None, methods: Sequence[str] = ()) -> _H:
+        """Register a handler for any method (or `methods`).
+
+        As a decorator, its `route="/x"` default or its own name is the path; a name that ends in
+        `before_middleware`, `after_middleware` or `handle_all_middleware` makes it a hook.
+        """
+        if isinstance(path, str):
+            if handler is None:
+                raise UseError(f"add_route({path!r}) without a handler; give one, or use @web.get({path!r})")
+            self.router.add(Route(path, handler, methods, None))
+            return handler
+        handler = path
+        if not self._add_hook(getattr(handler, "__name__", ""), handler):
+            self.router.add(Route(default_path(handler), handler, methods, None))
+        return handler
+
+    def _add_hook(self, name: str, handler: Handler) -> bool:
+        for suffix, kind in HOOKS.items():
+            if name.endswith(suffix):
+                if self.hooks is None:
+                    self.hooks = Hooks()
+                getattr(self.hooks, kind).append(handler)
+                return True
+        return False
+
+    def attach(self, target: _T) -> _T:
+        """Serve the methods of a class (made without arguments) or of an object; returns it.
+
+        `_a_b` serves `/a/b` and `/a/b/`, `_` serves `/`, `__dot__` in a name stands for a dot; methods that take no
+        `r` are left alone, names ending in `_middleware` are hooks.
+        """
+        instance = target() if inspect.isclass(target) else target
+        for name in dir(type(instance)):
+            if name.startswith("__"):
+                continue
+            method = getattr(instance, name)
+            if not callable(method) or self._add_hook(name, method) or not name.startswith("_"):
+                continue
+            parameters = inspect.signature(method).parameters
+            if "r" not in parameters:
+                continue
+            path = "/" + name[1:].replace("__dot__", ".").replace("_", "/")
+            self.router.add(Route(path, method, (), None))
+            if path != "/":
+                self.router.add(Route(path + "/", method, (), None))
+        return target
+
+    def accepts_coding(self, content_encoding: str) -> bool:
+        """Whether each of these codings may come in a request."""
+        names = [name.strip().lower() for name in content_encoding.split(",")]
+        return all(name in self.accept_codings or name == "identity" for name in names)
+
+    @property
+    def coding_hint(self) -> dict[str, str]:
+        """What goes with a 415 (RFC 9110 15.5.16)."""
+        return {"accept-encoding": ", ".join(self.accept_codings) or "identity"}
+
+    # -- running -----------------------------------------------------------------------------------------------
+
+    @property
+    def server_address(self) -> str:
+        """Where a client reaches the application, `scheme://host:port`. Raises `UseError` before it listens."""
+        if self._running is None or not self._running.address:
+            raise UseError("server_address before the application listens; await web.started() first")
+        return self._running.address
+
+    def new_connection(self) -> ServerConnection:
+        """A connection for a link made by other means (`connection_made` is the link's to call)."""
+        return ServerConnection(self._bind())
+
+    def _bind(self) -> Running:
+        """This application on the running loop."""
+        loop = asyncio.get_running_loop()
+        running = self._running
+        if running is not None and running.loop is not loop and not running.loop.is_closed():
+            raise UseError("this App is in use on another running event loop; one App, one loop at a time")
+        if running is None or running.loop is not loop or running.is_stopping:
+            running = self._running = Running(self, loop)
+        return running
+
+    async def _listen(self, host: str | None, port: int | None, unix: str | None, tls: ssl.SSLContext | None) -> Running:
+        running = self._bind()
+        if running.servers:
+            raise UseError(f"this App listens already, on {running.address}")
+        await running.listen(
+            self.host if host is None else host,
+            self.port if port is None else port,
+            self.unix if unix is None else unix,
+            self.tls if tls is None else tls,
+        )
+        waiters, self._start_waiters = self._start_waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        return running
+
+    async def _close(self, running: Running) -> None:
+        try:
+            await running.stop()
+        finally:
+            if self._running is running:
+                self._running = None
+            waiters, self._exit_waiters = self._exit_waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def serve(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        unix: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Listen and serve until `exit()`, or until cancelled; then end gracefully.
+
+        Raises `NetworkError` when the address cannot be had, `UseError` when the application listens already.
+        """
+        running = await self._listen(host, port, unix, tls)
+        self._ended = running.loop.create_future()
+        try:
+            await self._ended
+        finally:
+            self._ended = None
+            await self._close(running)
+
+    async def started(self) -> App:
+        """Wait until the application listens."""
+        if self._running is None or not self._running.address:
+            waiter = asyncio.get_running_loop().create_future()
+            self._start_waiters.append(waiter)
+            await waiter
+        return self
+
+    def __await__(self) -> object:
+        return self.started().__await__()
+
+    def exit(self) -> Awaitable[None]:
+        """Begin the graceful end, from anywhere on the loop; await the result to see it done.
+
+        A handler that awaits it waits for itself, until the grace is over.
+        """
+        running = self._running
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        if running is None:
+            done.set_result(None)
+            return done
+        self._exit_waiters.append(done)
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+        elif self._ended is None and not running.is_stopping:
+            task = loop.create_task(self._close(running))
+            done.add_done_callback(lambda _: task)  # keeps the task alive as long as somebody waits
+        return done
+
+    async def __aenter__(self) -> App:
+        await self._listen(None, None, None, None)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        running = self._running
+        if running is not None and not running.is_stopping:
+            await self._close(running)
+
+    def __enter__(self) -> App:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def run(
+        self,
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        unix: str | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Serve on a loop of its own (uvloop where it is installed) until `exit()`, SIGINT or SIGTERM."""
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            with contextlib.suppress(KeyboardInterrupt):
+                runner.run(self._serve_until_signal(host, port, unix, tls))
+
+    runner = run
+
+    async def _serve_until_signal(
+        self, host: str | None, port: int | None, unix: str | None, tls: ssl.SSLContext | None
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        if threading.current_thread() is threading.main_thread() and sys.platform != "win32":
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, self._on_signal)
+        await self.serve(host, port, unix=unix, tls=tls)
+
+    def _on_signal(self) -> None:
+        self.exit()
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed; None is asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

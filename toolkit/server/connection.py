@@ -1,0 +1,487 @@
+"""The answering end of a connection: requests in, one at a time; answers out; and what becomes of an unread body.
+
+Between two exchanges a connection waits under one deadline (`head` after accept and inside a head, `keep_alive`
+otherwise). While an exchange runs, later bytes are held by the receiver; `_cycle_done` lets the next head in when both
+messages are done. After a handler returned with input still to come, the body is in one of these hands:
+
+    claimed     another task reads it: the connection waits for that reader
+    held        the answer was streamed, or `detach` was called: paused until somebody claims it, `Timeouts.hold` long
+    drained     a whole answer: up to `Limits.drain` bytes are thrown away to keep the connection
+    lingering   more than that: the connection ends, in a way that lets the peer read the answer (RFC 9112 9.6)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from toolkit.errors import Disconnected, LimitExceeded, ReadTimeout, RemoteProtocolError
+from toolkit.protocol.aio.connection import Connection
+from toolkit.protocol.aio.link import peer_of
+from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing
+from toolkit.protocol.head import RequestHead, ResponseHead, connection_options, serialize_fields
+from toolkit.protocol.headers import Fields, find_field
+from toolkit.protocol.http1 import RequestReceiver
+from toolkit.protocol.inbound import Inbound
+from toolkit.protocol.states import DONE, IDLE
+from toolkit.protocol.status import status_line
+from toolkit.server.request import Request
+
+if TYPE_CHECKING:
+    from toolkit.protocol.aio.clock import Deadline
+    from toolkit.protocol.exchange import Exchange
+    from toolkit.server.request import CancelledBy
+    from toolkit.server.running import Running
+
+__all__ = ["ServerConnection"]
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class ServerConnection(Connection):
+    """One client's connection."""
+
+    __slots__ = (
+        "_after",
+        "_deferred",
+        "_gone_waiters",
+        "_last",
+        "_last_received",
+        "_next_due",
+        "_waiting",
+        "peer",
+        "running",
+        "scheme",
+        "task",
+    )
+
+    def __init__(self, running: Running) -> None:
+        super().__init__(running.watch)
+        self.running = running
+        self.receiver = RequestReceiver(self, running.watch.limits)
+        self.task: asyncio.Task[object] | None = None  # the running handler's
+        self._last = False  # no further request on this connection
+        self._after: str | None = None  # "held" or "drained": what becomes of the body its handler left
+        self._next_due = False  # the next request waits for the present answer to leave
+        self._deferred: CancelledBy | None = None
+        self._gone_waiters: list[asyncio.Future[None]] | None = None
+        self._last_received = 0
+        self._waiting: Deadline | None = None  # the deadline between two exchanges
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Accepted: the first head is due."""
+        super().connection_made(transport)
+        self.peer = peer_of(transport)
+        self.scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
+        self.running.connections.add(self)
+        self._await_head(self.running.head)
+
+    def _await_head(self, deadline: Deadline) -> None:
+        if self._waiting is not None and self._waiting is not deadline:
+            self._waiting.stop(self)
+        self._waiting = deadline
+        deadline.start(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        self.receiver.receive(data)
+        if self.exchange is None and self._waiting is self.running.watch.keep_alive and self.receiver.in_head:
+            self._await_head(self.running.head)
+
+    # -- the receiver's sink -----------------------------------------------------------------------------------
+
+    def on_head(self, head: RequestHead | ResponseHead) -> None:
+        """A request begins."""
+        assert isinstance(head, RequestHead)
+        waiting = self._waiting
+        if waiting is not None:
+            waiting.stop(self)
+            self._waiting = None
+        inbound = None
+        if head.framing is not NONE:
+            inbound = Inbound()
+            inbound.expect = head.expect
+            coding = find_field(head.fields, b"content-encoding")
+            if coding is not None:
+                inbound.coding = coding.decode("latin-1")
+        if not head.keep_alive:
+            self._last = True
+        self._after = None
+        request = Request(self, head, inbound)
+        self.exchange = request
+        self.running.dispatch(self, request)
+
+    def on_interim(self, head: ResponseHead) -> None:
+        """Requests have none."""
+
+    def on_body(self, data: bytes) -> None:
+        """The body of the request; of one that nobody wants, thrown away within its budget."""
+        if self._after == "drained":
+            x = self.exchange
+            if x is not None and x._in is not None:
+                x._in.received += len(data)
+                self._last_received += len(data)
+                if self._last_received > self.limits.drain:
+                    self._leave()
+            return
+        super().on_body(data)
+
+    def on_fault(self, error: RemoteProtocolError) -> None:
+        """Bytes that HTTP does not allow: in a body its reader is told; in a head it is answered here."""
+        self._last = True
+        x = self.exchange
+        if x is None:
+            self.running.refuse(self, error)
+            self.linger()
+            return
+        if x._in is not None:
+            x._in.fail(error)
+        self._wake()
+        if x._out is DONE:
+            self._leave()
+
+    def on_held(self, size: int) -> None:
+        """Requests behind the present one; with none present, the turn was used up."""
+        if self.exchange is None:
+            self.loop.call_soon(self._take_next)
+        else:
+            super().on_held(size)
+
+    # -- heads and whole answers -------------------------------------------------------------------------------
+
+    def send_interim(self, status: int, fields: Fields) -> None:
+        """A 1xx head."""
+        self.transport.write(status_line(status) + serialize_fields(fields) + b"\r\n")
+
+    def send_continue(self) -> None:
+        """Somebody is about to read: the client may send (RFC 9110 10.1.1). Not once its bytes are coming."""
+        x = self.exchange
+        if x is not None and x._in is not None and not x._in.received and not x._in.ended and self.lost is None:
+            self.transport.write(CONTINUE)
+
+    def send_head(self, x: Exchange, fields: Fields, framing: Framing, length: int) -> None:
+        """The head of a streamed answer."""
+        assert isinstance(x, Request)
+        if framing is CHUNKED and x._head.minor:
+            line = b"transfer-encoding: chunked\r\n"
+        elif framing is LENGTH or (framing is NONE and length >= 0 and x._status == 304):
+            line = b"content-length: %d\r\n" % length
+        else:
+            line = b""
+        if framing is CLOSE:
+            self._last = True
+        self.transport.write(self._head(x, fields, line))
+
+    def send_whole(self, x: Exchange, fields: Fields, body: bytes) -> None:
+        """Head and body in one write."""
+        assert isinstance(x, Request)
+        inbound = x._in
+        if inbound is not None and not inbound.ended:
+            # Decided now, so that it can be announced: what will not be read cannot be kept either.
+            if x._head.expect and not inbound.received:
+                self._last = True
+            elif x._head.framing is LENGTH and self.receiver.left > self.limits.drain:
+                self._last = True
+        status = x._status
+        if status == 204:
+            data = self._head(x, fields, b"")
+        elif status == 304 or x.method == "HEAD":
+            data = self._head(x, fields, b"content-length: %d\r\n" % len(body) if body or status != 304 else b"")
+        else:
+            data = self._head(x, fields, b"content-length: %d\r\n" % len(body)) + body
+            x._sent += len(body)
+        self.transport.write(data)
+        self._outbound_done(x)
+
+    def _head(self, x: Request, fields: Fields, framing: bytes) -> bytes:
+        status = x._status
+        assert status is not None
+        line = status_line(status)
+        date: bytes = b"date: %b\r\n" % self.watch.clock.date()
+        if fields:
+            fields, date = self._own_words(fields, date)
+        if self._last:
+            connection = b"connection: close\r\n"
+        elif x._head.minor == 0:
+            connection = b"connection: keep-alive\r\n"
+        else:
+            connection = b""
+        return b"".join([line, serialize_fields(fields), framing, date, connection, b"\r\n"])
+
+    def _own_words(self, fields: Fields, date: bytes) -> tuple[Fields, bytes]:
+        """What the application said about date and connection counts."""
+        kept: Fields = []
+        for name, value in fields:
+            key = name.lower()
+            if key == b"connection":
+                options = connection_options([value])
+                if b"close" in options:
+                    self._last = True
+                options -= {b"close", b"keep-alive"}
+                if options:
+                    kept.append((name, b", ".join(sorted(options))))
+                continue
+            if key == b"date":
+                date = b""
+            kept.append((name, value))
+        return kept, date
+
+    def send_switch(self, x: Request, fields: Fields) -> None:
+        """101, or 2xx to CONNECT; raw bytes follow."""
+        self._last = True
+        status = x._status
+        assert status is not None
+        self.transport.write(status_line(status) + serialize_fields(fields) + b"\r\n")
+
+    def switch(self, x: Exchange) -> bytes:
+        """Raw from here on."""
+        data = self.receiver.switch()
+        self._resume()
+        return data
+
+    # -- the end of an exchange --------------------------------------------------------------------------------
+
+    def _cycle_done(self, x: Exchange) -> None:
+        x._wire = None
+        self.exchange = None
+        self._after = None
+        self.running.after.stop(self)
+        if self._gone_waiters is not None:
+            self._gone_waiters = None if self.lost is None else self._gone_waiters
+        if self.lost is not None:
+            return
+        if self._last:
+            self._last_close()
+        elif self.blocked:
+            self._next_due = True  # one answer at a time in the buffer, however many requests were pipelined
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        self._next_due = False
+        if self.receiver.next_message():
+            self._take_next()
+        elif self.peer_ended:
+            self.close()
+        else:
+            if self._paused:
+                self._resume()
+            self._await_head(self.watch.keep_alive)
+
+    def _take_next(self) -> None:
+        if self.exchange is None and self.lost is None and not self._lingering:
+            self.receiver.resume()
+            if self.exchange is None and not self.receiver.held:
+                if self.peer_ended:
+                    self.close()
+                else:
+                    self._resume()
+                    self._await_head(self.running.head if self.receiver.in_head else self.watch.keep_alive)
+
+    def resume_writing(self) -> None:
+        """The buffer is below its mark."""
+        super().resume_writing()
+        if self._next_due and self.exchange is None and self.lost is None:
+            self._next()
+
+    def _last_close(self) -> None:
+        """Everything was said. What the client may still be sending must not reset the answer."""
+        if self.peer_ended:
+            self.receiver.stop()
+            self.close()
+        else:
+            self.linger()
+
+    def handler_done(self, x: Request) -> None:
+        """The handler returned and its answer is out: what becomes of a body that is still to come?"""
+        self.task = None
+        inbound = x._in
+        if x is not self.exchange or inbound is None or inbound.ended or self.lost is not None:
+            return
+        owner = inbound.owner
+        if owner is not None and owner is asyncio.current_task():
+            inbound.release()
+        if x._prepared_early or x._detached or inbound.claimed:
+            self._after = "held"
+            if not inbound.claimed:
+                self._pause()
+            self.running.after.start(self)
+        elif self._last and (x._head.framing is not LENGTH or self.receiver.left):
+            self._leave()
+        else:
+            self._after = "drained"
+            self._last_received = inbound.buffered
+            inbound.chunks.clear()
+            inbound.buffered = 0
+            self._resume()
+            self.running.after.start(self)
+
+    async def receive(self, x: Exchange) -> None:
+        """A reader, perhaps of a body that is held: it goes on."""
+        if self._paused and x is self.exchange:
+            self.consumed(x, 0)
+        await super().receive(x)
+
+    def _leave(self) -> None:
+        """End the connection though the body is not: nobody reads it."""
+        x = self.exchange
+        self._last = True
+        if x is not None:
+            if x._in is not None:
+                x._in.fail(Disconnected("the body was left unread and the connection closed", x))
+            x._wire = None
+            self.exchange = None
+        self.running.after.stop(self)
+        self._wake()
+        self.linger()
+
+    # -- clients that leave ------------------------------------------------------------------------------------
+
+    def _on_fin(self) -> None:
+        x = self.exchange
+        self._tell_gone()
+        if self._lingering:
+            self.close()
+        elif x is None:
+            if not self.receiver.held and not self._next_due:
+                self.close()
+        elif x._in is not None and not x._in.ended:
+            error = Disconnected("the peer ended its side inside the request's body", clean=True)
+            x._in.fail(error)
+            self._cancel_handler(x, "peer")
+            self._wake()
+            self._last = True
+            if x._out is DONE:
+                self.exchange = None
+                x._wire = None
+                self.close()
+        elif isinstance(x, Request) and x.on_eof == "cancel":
+            self._cancel_handler(x, "peer")
+
+    def _on_lost(self) -> None:
+        self.running.connections.discard(self)
+        self.running.connection_gone()
+        self._tell_gone()
+
+    def _inbound_failed(self, x: Exchange) -> None:
+        self._cancel_handler(x, "peer")
+
+    def _cancel_handler(self, x: Exchange, by: CancelledBy) -> None:
+        """Once, and only while its answer is unfinished; a handler that waits for this very link gets an error."""
+        task = self.task
+        if task is None or task.done() or not isinstance(x, Request) or x._out is DONE:
+            return
+        if x.cancelled_by is not None or self._deferred is not None:
+            return
+        if by == "peer" and self.waits_here(task):
+            return
+        if x._shields:
+            self._deferred = by
+            return
+        x.cancelled_by = by
+        task.cancel()
+
+    def take_deferred(self, x: Request) -> bool:
+        """The last shield is off: whether a cancellation had waited for that."""
+        by, self._deferred = self._deferred, None
+        if by is None:
+            return False
+        x.cancelled_by = by
+        return True
+
+    async def peer_gone(self, x: Request) -> None:
+        """Wait for a FIN or the end of the link."""
+        if self.peer_ended or self.lost is not None or x is not self.exchange:
+            return
+        if self._gone_waiters is None:
+            self._gone_waiters = []
+        future = self.loop.create_future()
+        self._gone_waiters.append(future)
+        await future
+
+    def _tell_gone(self) -> None:
+        waiters, self._gone_waiters = self._gone_waiters, None
+        for future in waiters or ():
+            if not future.done():
+                future.set_result(None)
+
+    async def server_stopping(self) -> None:
+        """Wait for the server's stop."""
+        await self.running.stopping()
+
+    # -- time --------------------------------------------------------------------------------------------------
+
+    def on_deadline(self, kind: str) -> None:
+        """A deadline fell due."""
+        if kind == "head":
+            self._waiting = None
+            if self.receiver.in_head:
+                self.running.refuse(self, RemoteProtocolError("the request's head took too long", 408))
+                self._last = True
+                self.linger()
+            else:
+                self.close()
+        elif kind == "keep_alive":
+            self._waiting = None
+            if self.exchange is None:
+                self.close()
+        elif kind == "after":
+            self._nobody_read()
+        elif kind == "slow_body":
+            self._check_rate()
+        else:
+            super().on_deadline(kind)
+
+    def _nobody_read(self) -> None:
+        """The time for a left body is up, unless a reader came."""
+        x = self.exchange
+        inbound = None if x is None else x._in
+        if x is None or inbound is None:
+            return
+        if self._after == "held" and inbound.claimed:
+            self.running.after.start(self)
+        else:
+            self._leave()
+
+    def watch_rate(self, x: Request) -> None:
+        """The body is on its way: from now on it must come at `Timeouts.min_rate`."""
+        self._last_received = 0
+        self.running.slow_body.start(self)
+
+    def _check_rate(self) -> None:
+        """Until the answer's head is sent; after it a peer may be silent as long as it likes (`idle`)."""
+        x = self.exchange
+        inbound = None if x is None else x._in
+        seconds = self.running.slow_body.seconds
+        if x is None or inbound is None or inbound.ended or x._out is not IDLE or seconds is None:
+            return
+        came = inbound.received - self._last_received
+        self._last_received = inbound.received
+        if came >= self.watch.timeouts.min_rate * seconds or self._paused or inbound.expect:
+            self.running.slow_body.start(self)
+            return
+        error = LimitExceeded(f"the request's body came at {came / seconds:.0f} bytes a second", 408)
+        inbound.fail(error)
+        self._last = True
+        if self.task is None or not self.waits_here(self.task):
+            self._cancel_handler(x, "timeout")
+        self._wake()
+
+    def _read_timed_out(self, x: Exchange, error: ReadTimeout) -> None:
+        """`Timeouts.idle`: nothing moved at all."""
+        self._cancel_handler(x, "timeout")
+        super()._read_timed_out(x, error)
+
+    # -- stopping ----------------------------------------------------------------------------------------------
+
+    def begin_stop(self) -> None:
+        """No further request; an idle connection ends now."""
+        self._last = True
+        if self.exchange is None and not self.receiver.in_head:
+            self.close()
+
+    def end_now(self) -> None:
+        """The grace is over."""
+        x = self.exchange
+        if x is not None:
+            self._cancel_handler(x, "shutdown")

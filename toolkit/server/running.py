@@ -1,0 +1,233 @@
+"""A running application: one event loop's listeners, connections, clock, and its end.
+
+The graceful end: stop accepting, end idle connections, tell long streams (`r.stopping()`), let running exchanges finish
+within `Timeouts.grace`, cancel what is left, close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+from toolkit.errors import NetworkError, RemoteProtocolError
+from toolkit.protocol.aio.clock import Clock
+from toolkit.protocol.aio.link import tune
+from toolkit.protocol.aio.watch import Watch
+from toolkit.protocol.head import serialize_fields
+from toolkit.protocol.status import reason_phrase, status_line
+from toolkit.server.answers import TEXT
+from toolkit.server.connection import ServerConnection
+from toolkit.server.dispatch import answer_error, call_inline, run
+from toolkit.server.abort import Abort
+
+if TYPE_CHECKING:
+    from toolkit.protocol.aio.clock import Deadline
+    from toolkit.protocol.exchange import Exchange
+    from toolkit.server.app import App
+    from toolkit.server.request import Request
+
+__all__ = ["Running"]
+
+log = logging.getLogger("toolkit.server")
+
+
+class ServerWatch(Watch):
+    """On this end a reader's deadline is `idle`: clients may think as long as they like."""
+
+    __slots__ = ("idle",)
+
+    def __init__(self, clock: Clock, app: App) -> None:
+        super().__init__(clock, app.limits, app.timeouts)
+        self.idle = clock.deadline("read", app.timeouts.idle)
+        self.deadlines = [self.write, self.linger, self.keep_alive, self.idle]
+
+    def read_of(self, x: Exchange) -> Deadline:
+        """Any exchange's."""
+        return self.idle
+
+
+class Running:
+    """An application on one event loop."""
+
+    def __init__(self, app: App, loop: asyncio.AbstractEventLoop) -> None:
+        self.app = app
+        self.loop = loop
+        self.clock = Clock(loop)
+        self.watch = ServerWatch(self.clock, app)
+        timeouts = app.timeouts
+        self.head = self.clock.deadline("head", timeouts.head)
+        self.slow_body = self.clock.deadline("slow_body", timeouts.slow_body)
+        self.after = self.clock.deadline("after", timeouts.hold)
+        self.watch.deadlines += [self.head, self.slow_body, self.after]
+        self.connections: set[ServerConnection] = set()
+        self.servers: list[asyncio.AbstractServer] = []
+        self.address = ""
+        self.is_stopping = False
+        self._stopping: list[asyncio.Future[None]] = []
+        self._emptied: asyncio.Future[None] | None = None
+        self._unix_path: str | None = None
+        self._find = app.router.find
+
+    # -- listening ---------------------------------------------------------------------------------------------
+
+    async def listen(self, host: str, port: int, unix: str | None, tls: ssl.SSLContext | None) -> None:
+        """Bind and accept. Raises `NetworkError` when the address cannot be had."""
+        # asyncio's own default of 100 loses connections in a burst; the kernel caps it at somaxconn.
+        backlog = 4096
+        try:
+            if unix is not None:
+                self.servers.append(
+                    await self.loop.create_unix_server(lambda: ServerConnection(self), unix, ssl=tls, backlog=backlog)
+                )
+                self._unix_path = unix
+                scheme = "https" if tls is not None else "http"
+                self.address = f"{scheme}+unix://{unix.replace('/', '%2F')}"
+                return
+            sockets = await self._bind(host, port)
+            for sock in sockets:
+                self.servers.append(
+                    await self.loop.create_server(lambda: ServerConnection(self), sock=sock, ssl=tls, backlog=backlog)
+                )
+        except OSError as error:
+            where = unix if unix is not None else f"{host}:{port}"
+            raise NetworkError(f"cannot listen on {where}: {error}") from error
+        name = sockets[0].getsockname()
+        self.address = f"{'https' if tls is not None else 'http'}://{_dialable(name[0])}:{name[1]}"
+
+    async def _bind(self, host: str, port: int) -> list[socket.socket]:
+        """A socket for each address of `host`; all of them on the first one's port where `port` is 0."""
+        found = await self.loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        sockets: list[socket.socket] = []
+        try:
+            for family, kind, proto, _, address in dict.fromkeys(found):
+                sock = socket.socket(family, kind, proto)
+                sockets.append(sock)
+                sock.setblocking(False)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                tune(sock)
+                if port == 0 and len(sockets) > 1:
+                    address = (address[0], sockets[0].getsockname()[1], *address[2:])
+                sock.bind(address)
+        except OSError:
+            for sock in sockets:
+                sock.close()
+            raise
+        return sockets
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def dispatch(self, connection: ServerConnection, request: Request) -> None:
+        """Find the handler and start it."""
+        app = self.app
+        head = request._head
+        target = head.target
+        path = target if "?" not in target and target[0] == "/" else request.raw_path
+        route, parameters, allowed = self._find(head.method, path)
+        inbound = request._in
+        if inbound is not None:
+            if inbound.coding and not app.accepts_coding(inbound.coding):
+                self._refuse_request(connection, request, Abort("Unsupported Media Type", 415, app.coding_hint))
+                return
+            if not inbound.ended:
+                connection.watch_rate(request)
+        if route is not None:
+            if parameters:
+                request.path_params = parameters
+            if head.method == "HEAD" and "HEAD" not in route.methods:
+                request.auto_head = True
+            on_eof = route.on_eof or app.on_eof
+            if on_eof != "answer":
+                request.on_eof = on_eof
+            if app.hooks is None:
+                if not route.is_async:
+                    call_inline(connection, request, route, parameters)
+                else:
+                    connection.task = self.loop.create_task(run(connection, request, route, parameters, None))
+                return
+        elif allowed and (app.hooks is None or not app.hooks.handle_all):
+            abort = Abort("Method Not Allowed", 405, {"allow": ", ".join(allowed)})
+            self._refuse_request(connection, request, abort)
+            return
+        elif app.hooks is None:
+            self._refuse_request(connection, request, Abort(reason_phrase(404), 404))
+            return
+        connection.task = self.loop.create_task(run(connection, request, route, parameters, app.hooks))
+
+    def _refuse_request(self, connection: ServerConnection, request: Request, abort: Abort) -> None:
+        answer_error(request, abort)
+        connection.handler_done(request)
+
+    def refuse(self, connection: ServerConnection, error: RemoteProtocolError) -> None:
+        """Answer bytes that are no request. Its text names what was wrong, never more than was sent."""
+        if connection.lost is not None or connection.transport.is_closing():
+            return
+        status = error.status_hint
+        body = f"{reason_phrase(status)}: {error}".encode("ascii", "backslashreplace")
+        fields = [TEXT, (b"content-length", b"%d" % len(body)), (b"date", self.clock.date()), (b"connection", b"close")]
+        connection.transport.write(status_line(status) + serialize_fields(fields) + b"\r\n" + body)
+
+    # -- the end -----------------------------------------------------------------------------------------------
+
+    async def stopping(self) -> None:
+        """Wait for the beginning of the end."""
+        if self.is_stopping:
+            return
+        future = self.loop.create_future()
+        self._stopping.append(future)
+        await future
+
+    def connection_gone(self) -> None:
+        """A connection ended."""
+        if self._emptied is not None and not self.connections and not self._emptied.done():
+            self._emptied.set_result(None)
+
+    async def stop(self) -> None:
+        """The graceful end; see above. Takes at most `Timeouts.grace`, and a little more for the cancelled."""
+        self.is_stopping = True
+        for server in self.servers:
+            server.close()
+        for future in self._stopping:
+            if not future.done():
+                future.set_result(None)
+        for connection in list(self.connections):
+            connection.begin_stop()
+        if not await self._empty(self.app.timeouts.grace):
+            for connection in list(self.connections):
+                connection.end_now()
+            await self._empty(1)
+            for connection in list(self.connections):
+                connection.transport.abort()
+            await self._empty(1)
+        self.clock.close()
+        if self._unix_path is not None:
+            try:
+                os.unlink(self._unix_path)
+            except FileNotFoundError:
+                pass
+
+    async def _empty(self, seconds: float | None) -> bool:
+        """Wait until no connection is left; False after `seconds`."""
+        if not self.connections:
+            return True
+        self._emptied = self.loop.create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._emptied
+        except TimeoutError:
+            return False
+        return True
+
+
+def _dialable(host: str) -> str:
+    """An address to listen on, as one to connect to."""
+    if host in ("", "0.0.0.0"):
+        return "127.0.0.1"
+    if host == "::":
+        return "[::1]"
+    return f"[{host}]" if ":" in host else host
