@@ -296,7 +296,7 @@ async def test_damaged_coded_bodies_are_errors(coding: str, damage: str) -> None
             assert answer.status == 400
         if damage != "changed":
             with pytest.raises(RemoteProtocolError, match="/damaged"):
-                await http.get("/damaged")
+                _ = await http.get("/damaged")
 
 
 async def test_codings_that_are_not_accepted_are_415() -> None:

@@ -529,7 +529,7 @@ async def test_half_an_answer_is_an_error_at_our_client(kind: str, framing: str,
                 await x.read()
         assert x.complete is False
         with pytest.raises((Disconnected, RemoteProtocolError)):
-            await http.get(f"{here.url}/")
+            _ = await http.get(f"{here.url}/")
 
 
 @SOCKETS
@@ -625,7 +625,7 @@ async def test_an_iterable_that_fails_never_looks_like_a_whole_upload(kind: str)
 
     async with served(it.web, kind) as here, here.session() as http:
         with pytest.raises(ZeroDivisionError):
-            await http.post(f"{here.url}/", body=body())
+            _ = await http.post(f"{here.url}/", body=body())
         await it.over.wait()
         assert isinstance(it.raised, Disconnected)
 

@@ -362,7 +362,7 @@ async def test_two_readers_in_turn_each_go_on_where_the_other_stopped(kind: str)
         told.set_result(parts)
 
     async with served(web, kind) as here, here.session() as http:
-        await http.post(f"{here.url}/", body=b"0123456789")
+        _ = await http.post(f"{here.url}/", body=b"0123456789")
         assert await told == [b"012", b"34567", b"89"]
 
 

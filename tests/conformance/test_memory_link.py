@@ -122,13 +122,13 @@ async def in_turns(http: Session, url: str) -> None:
 
 
 async def values(http: Session, url: str) -> None:
-    await http.get(f"{url}/value", HOST, params={"a": "1", "b": "ä /&"})
-    await http.head(f"{url}/value", HOST)
-    await http.post(f"{url}/read", HOST, json={"a": [1, None]})
-    await http.post(f"{url}/read", HOST)
-    await http.get(f"{url}/nowhere", HOST)
-    await http.put(f"{url}/value", HOST, body=b"x")
-    await http.get(f"{url}/fails", HOST)
+    _ = await http.get(f"{url}/value", HOST, params={"a": "1", "b": "ä /&"})
+    _ = await http.head(f"{url}/value", HOST)
+    _ = await http.post(f"{url}/read", HOST, json={"a": [1, None]})
+    _ = await http.post(f"{url}/read", HOST)
+    _ = await http.get(f"{url}/nowhere", HOST)
+    _ = await http.put(f"{url}/value", HOST, body=b"x")
+    _ = await http.get(f"{url}/fails", HOST)
 
 
 async def bodies(http: Session, url: str) -> None:
@@ -136,16 +136,16 @@ async def bodies(http: Session, url: str) -> None:
         for number in range(3):
             yield b"part %d" % number
 
-    await http.post(f"{url}/read", HOST, body=b"x" * 100_000)
-    await http.post(f"{url}/read", HOST, body=parts())
-    await http.post(f"{url}/read", HOST, body=b"expected", expect_continue=True)
+    _ = await http.post(f"{url}/read", HOST, body=b"x" * 100_000)
+    _ = await http.post(f"{url}/read", HOST, body=parts())
+    _ = await http.post(f"{url}/read", HOST, body=b"expected", expect_continue=True)
 
 
 async def others(http: Session, url: str) -> None:
-    await http.get(f"{url}/hinted", HOST)
-    await http.get(f"{url}/redirect", HOST)
-    await http.get(f"{url}/coded", HOST)
-    await http.get(f"{url}/coded", HOST, decode=False)
+    _ = await http.get(f"{url}/hinted", HOST)
+    _ = await http.get(f"{url}/redirect", HOST)
+    _ = await http.get(f"{url}/coded", HOST)
+    _ = await http.get(f"{url}/coded", HOST, decode=False)
 
 
 async def stream(http: Session, url: str) -> None:

@@ -76,7 +76,7 @@ async def test_too_many_interim_answers_are_refused(kind: str) -> None:
         await read_request(raw)
         await raw.send(b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" * 17)
         with pytest.raises(RemoteProtocolError):
-            await asking
+            _ = await asking
 
 
 # --- trailers ---

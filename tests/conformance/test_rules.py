@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -31,10 +31,10 @@ from toolkit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 
+    from tests.helpers.raw import Raw, RawServer
     from toolkit import Exchange, Request, Response
-    from toolkit.server.app import Handler
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -44,7 +44,7 @@ END = b"0\r\n\r\n"
 def app_of(handler: Callable[[Request], object]) -> App:
     """An application with this one handler at `/` and a plain one at `/again`."""
     web = App(port=0)
-    web.route("/", methods=("GET", "POST", "HEAD", "PUT"))(cast("Handler", handler))
+    web.route("/", methods=("GET", "POST", "HEAD", "PUT"))(handler)
 
     @web.get("/again")
     async def again(r: Request) -> str:
@@ -386,7 +386,7 @@ async def test_whole_body_reads_after_streaming_began_are_use_errors() -> None:
             seen.append(await raised(call))
 
     async with Session(app=app_of(handler)) as http:
-        await http.post("/", body=b"x" * 100)
+        _ = await http.post("/", body=b"x" * 100)
     assert [type(error) for error in seen] == [UseError, UseError, UseError]
 
 
@@ -441,7 +441,7 @@ async def test_relay_moves_exchanges_iterables_and_files(tmp_path: object) -> No
 async def test_relay_sink_fails_the_error_names_the_sink_and_the_source_stays_its_owners() -> None:
     count = 0
 
-    async def endless() -> AsyncIterator[bytes]:
+    async def endless() -> AsyncGenerator[bytes, None]:
         nonlocal count
         while True:
             count += 1
@@ -548,7 +548,7 @@ async def test_nothing_is_sent_until_an_exchange_is_awaited_or_entered() -> None
         for _ in range(20):
             await asyncio.sleep(0)
         assert called == []
-        await waiting
+        _ = await waiting
         assert called == ["1"]
 
 
@@ -561,7 +561,7 @@ async def test_an_exchange_is_awaited_or_entered_once() -> None:
 
     async with Session(app=app_of(handler)) as http:
         awaited = http.get("/")
-        await awaited
+        _ = await awaited
         entered = http.get("/")
         async with entered:
             pass
@@ -663,7 +663,7 @@ async def test_bodies_of_known_size_say_their_length(body: object, length: str) 
         assert asked.get("content-length") == length
         assert len(asked.body) == int(length)
         await raw.send(b"HTTP/1.1 204 No Content\r\n\r\n")
-        await asking
+        _ = await asking
 
 
 async def test_a_clients_prepare_is_a_use_error() -> None:
@@ -840,7 +840,7 @@ async def test_a_client_sends_no_bad_method_target_name_or_value(bad: str) -> No
     async with raw_server("tcp") as peer, peer.session() as http:
 
         async def ask(method: str, path: str, headers: dict[str, str] | None = None) -> None:
-            await http.request(method, f"{peer.url}{path}", headers)
+            _ = await http.request(method, f"{peer.url}{path}", headers)
 
         calls = [ask(bad, "/"), ask("GET", "/", {bad: "value"})]
         if bad != "a b":
@@ -855,11 +855,8 @@ async def test_a_client_sends_no_bad_method_target_name_or_value(bad: str) -> No
         assert "\0" not in target
 
 
-async def _target_sent(url: str, http: Session, bad: str, peer: object) -> str:
+async def _target_sent(url: str, http: Session, bad: str, peer: RawServer) -> str:
     """What goes out for a bad path: nothing (an error), or its percent-encoded form."""
-    from tests.helpers.raw import RawServer
-
-    assert isinstance(peer, RawServer)
     asking = asyncio.ensure_future(_await(http.get(f"{url}/{bad}")))
     accepting = asyncio.ensure_future(_asked(peer))
     await asyncio.wait([asking, accepting], return_when=asyncio.FIRST_COMPLETED)
@@ -870,12 +867,12 @@ async def _target_sent(url: str, http: Session, bad: str, peer: object) -> str:
         return ""
     raw, target = await accepting
     await raw.send(b"HTTP/1.1 204 No Content\r\n\r\n")
-    await asking
+    _ = await asking
     return target
 
 
-async def _asked(peer: object) -> tuple[object, str]:
-    raw = await peer.accept()  # type: ignore[attr-defined]  # a RawServer
+async def _asked(peer: RawServer) -> tuple[Raw, str]:
+    raw = await peer.accept()
     return raw, (await read_request(raw)).target
 
 
@@ -988,7 +985,7 @@ async def test_raise_for_status_names_the_status() -> None:
         answer = await http.get("/")
         assert not answer.ok
         with pytest.raises(StatusError, match="404") as caught:
-            answer.raise_for_status()
+            _ = answer.raise_for_status()
         assert (caught.value.status, caught.value.answer) == (404, answer)
         fine = await http.get("/again")
         assert fine.ok
@@ -1039,7 +1036,7 @@ async def test_307_308_replay_what_can_be_replayed(status: int) -> None:
             value = await answer.json()
             assert (value["method"], value["body"]) == ("PUT", "again")  # type: ignore[index,call-overload]
         with pytest.raises(BodyNotReplayable) as caught:
-            await http.put(f"/from/{status}", body=parts(), follow_redirects=True)
+            _ = await http.put(f"/from/{status}", body=parts(), follow_redirects=True)
         assert caught.value.answer.status == status
 
 
@@ -1054,7 +1051,7 @@ async def test_redirects_are_followed_only_on_request_and_with_an_end() -> None:
         answer = await http.get("/loop")
         assert (answer.status, answer.history) == (302, [])
         with pytest.raises(ToolkitError):
-            await http.get("/loop", follow_redirects=True)
+            _ = await http.get("/loop", follow_redirects=True)
 
 
 # --- loops, and the current request ---

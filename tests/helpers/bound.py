@@ -90,7 +90,7 @@ async def run(path: str, size: int) -> int:
     async with Session() as inner, Session() as http:
         web = application(inner, base, size)
         serving = asyncio.ensure_future(web.serve("127.0.0.1", 0))
-        await web.started()
+        _ = await web.started()
         base.append(web.server_address)
 
         async def echo() -> int:

@@ -74,7 +74,8 @@ class End:
         self.steps.put_nowait((call, result))
         try:
             async with asyncio.timeout(PATIENCE):
-                await asyncio.wait([result, over], return_when=asyncio.FIRST_COMPLETED)
+                waiting: list[asyncio.Future[object] | asyncio.Task[bool]] = [result, over]
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             result.cancel()
             raise AssertionError(f"{self.name}: {what} hangs (inbound so far: {self.seen} bytes)") from None

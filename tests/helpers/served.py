@@ -81,7 +81,7 @@ async def served(web: App, kind: str = "memory") -> AsyncIterator[Served]:
     if kind == "tcp":
         serving = asyncio.ensure_future(web.serve("127.0.0.1", 0))
         async with asyncio.timeout(PATIENCE):
-            await web.started()
+            _ = await web.started()
         here = Served(web, kind, web.server_address)
         try:
             yield here

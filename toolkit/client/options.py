@@ -5,28 +5,22 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
-from typing import IO, TypeAlias, TypedDict, Union
+from typing import IO, TYPE_CHECKING, TypeAlias, TypedDict, cast
 
 import orjson
 
 from toolkit.errors import UseError
 from toolkit.protocol.exchange import Exchange, Json
 from toolkit.protocol.headers import Fields, find_field
-from toolkit.protocol.limits import Timeouts
+
+if TYPE_CHECKING:
+    from toolkit.protocol.limits import Timeouts
 
 __all__ = ["Body", "BodySource", "Params", "RequestOptions", "make_body"]
 
-BodySource: TypeAlias = Union[
-    bytes,
-    bytearray,
-    memoryview,
-    str,
-    IO[bytes],
-    AsyncIterable[bytes],
-    Exchange,
-    Callable[[], AsyncIterable[bytes]],
-]
-Params: TypeAlias = Union[Mapping[str, Union[str, int, float, Sequence[str]]], Sequence[tuple[str, str]]]
+Stream: TypeAlias = IO[bytes] | AsyncIterable[bytes] | Exchange | Callable[[], AsyncIterable[bytes]]
+BodySource: TypeAlias = bytes | bytearray | memoryview | str | Stream
+Params: TypeAlias = Mapping[str, str | int | float | Sequence[str]] | Sequence[tuple[str, str]]
 
 
 class RequestOptions(TypedDict, total=False):
@@ -54,7 +48,7 @@ class Body:
     def __init__(
         self,
         data: bytes | None = None,
-        source: IO[bytes] | AsyncIterable[bytes] | Exchange | Callable[[], AsyncIterable[bytes]] | None = None,
+        source: Stream | None = None,
         length: int | None = None,
         replayable: bool = False,
         fields: Fields | None = None,
@@ -87,7 +81,7 @@ def make_body(options: RequestOptions) -> Body | None:
     if isinstance(source, io.TextIOBase):
         raise UseError("body= is a file opened as text; open it with mode 'rb'")
     if hasattr(source, "read"):
-        return _file_body(source)
+        return _file_body(cast("IO[bytes]", source))
     if hasattr(source, "__aiter__") or callable(source):
         return Body(source=source, replayable=not hasattr(source, "__aiter__"))
     raise UseError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from yarl import URL
 
 from toolkit.errors import RemoteProtocolError
-from toolkit.protocol.headers import Fields
+
+if TYPE_CHECKING:
+    from toolkit.protocol.headers import Fields
 
 __all__ = ["Hop", "next_hop"]
 

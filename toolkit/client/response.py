@@ -8,9 +8,7 @@ head is sent, so that its user can write. Redirects happen inside `head()` and s
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
-
-from yarl import URL
+from typing import TYPE_CHECKING, cast
 
 from toolkit.client.options import Body, add_missing, make_body
 from toolkit.client.redirects import Hop, next_hop
@@ -35,9 +33,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from types import TracebackType
 
+    from yarl import URL
+
     from toolkit.client.connection import ClientConnection
     from toolkit.client.options import RequestOptions
     from toolkit.client.session import Session
+    from toolkit.protocol.exchange import Source
     from toolkit.protocol.head import ResponseHead
     from toolkit.protocol.limits import Timeouts
 
@@ -356,7 +357,7 @@ class Response(Exchange):
                     source = source()
                 if hasattr(source, "seek") and body.replayable and not isinstance(source, Exchange):
                     source.seek(body.start)
-                await self.relay(source)
+                await self.relay(cast("Source", source))
             await self.eof()
         except EarlyAnswer:
             return
@@ -654,5 +655,3 @@ def _host(url: URL) -> bytes:
     if url.port is not None and not url.is_default_port():
         host = f"{host}:{url.port}"
     return host.encode("ascii")
-
-

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Protocol, Unpack
 from yarl import URL
 
 from toolkit._version import __version__
-from toolkit.client.options import RequestOptions
 from toolkit.client.pool import Grant, Origin, Pool
 from toolkit.client.response import Response, _host
 from toolkit.client.transport import Transports
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from toolkit.client.connection import ClientConnection
+    from toolkit.client.options import RequestOptions
 
 __all__ = ["InMemory", "Session"]
 
@@ -52,8 +52,8 @@ class Session:
         base_url: str | None = None,
         tls: ssl.SSLContext | None = None,
         headers: HeadersLike | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
+        timeouts: Timeouts = Timeouts(),
         max_connections: int = 100,
         max_per_origin: int = 100,
     ) -> None:

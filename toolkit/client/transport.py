@@ -8,7 +8,6 @@ import ssl
 from typing import TYPE_CHECKING
 
 from toolkit.client.connection import ClientConnection
-from toolkit.client.pool import Grant, Origin, Pool
 from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout
 from toolkit.protocol.aio.clock import Clock
 from toolkit.protocol.aio.link import tune
@@ -18,6 +17,7 @@ from toolkit.protocol.aio.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from toolkit.client.pool import Grant, Origin, Pool
     from toolkit.protocol.aio.clock import Deadline
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.limits import Limits, Timeouts

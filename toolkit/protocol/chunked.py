@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import LimitExceeded, RemoteProtocolError
 from toolkit.protocol.framing import MAX_LENGTH
 from toolkit.protocol.headers import FORBIDDEN_IN_VALUE, TOKEN, Fields
-from toolkit.protocol.limits import Limits
+
+if TYPE_CHECKING:
+    from toolkit.protocol.limits import Limits
 
 __all__ = ["LAST_CHUNK", "ChunkedDecoder", "chunk", "last_chunk"]
 

@@ -11,9 +11,8 @@ what differs (whose head is sent when) is in the two subclasses, `Request` and `
 from __future__ import annotations
 
 import codecs
-import os
 import sys
-from typing import IO, TYPE_CHECKING, NoReturn, TypeAlias, Union
+from typing import IO, TYPE_CHECKING, NoReturn, TypeAlias
 
 from toolkit.errors import (
     BodyNotReplayable,
@@ -33,6 +32,7 @@ from toolkit.protocol.states import ABORTED, BODY, DONE, IDLE, RAW, State
 from toolkit.protocol.wire import Moved
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import AsyncIterable, AsyncIterator
 
     from toolkit.protocol.codings import Decoder
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Exchange", "Json", "Source"]
 
-Json: TypeAlias = Union[dict[str, "Json"], list["Json"], str, int, float, bool, None]
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 Source: TypeAlias = "Exchange | AsyncIterable[bytes] | IO[bytes]"
 
 
@@ -342,7 +342,9 @@ class Exchange:
         """End the exchange so that the peer cannot take it for a clean end. After both ends: does nothing."""
         self._abort(reason or "aborted")
 
-    async def send_file(self, file: str | os.PathLike[str] | IO[bytes], offset: int = 0, count: int | None = None) -> Moved:
+    async def send_file(
+        self, file: str | os.PathLike[str] | IO[bytes], offset: int = 0, count: int | None = None
+    ) -> Moved:
         """Send a file, or `count` bytes of it from `offset`; by sendfile(2) where the link allows.
 
         Returns how many bytes went by which method. Raises like `write`; OSError where the file cannot be read.

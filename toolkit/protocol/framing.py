@@ -6,10 +6,12 @@ Framing is never mixed with content coding: `gzip` belongs to the bytes, `chunke
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import LocalProtocolError, RemoteProtocolError
-from toolkit.protocol.headers import Fields
+
+if TYPE_CHECKING:
+    from toolkit.protocol.headers import Fields
 
 __all__ = ["CHUNKED", "CLOSE", "LENGTH", "NONE", "RAW_BYTES", "Framing", "bodyless", "inbound_framing", "parse_length"]
 

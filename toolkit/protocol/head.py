@@ -11,14 +11,16 @@ A head is a NamedTuple: immutable, picklable, and three times cheaper to make th
 from __future__ import annotations
 
 import re
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httptools
 
 from toolkit.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
 from toolkit.protocol.framing import CLOSE, NONE, RAW_BYTES, Framing, bodyless, inbound_framing
 from toolkit.protocol.headers import FORBIDDEN_IN_VALUE, TOKEN, Fields
-from toolkit.protocol.limits import Limits
+
+if TYPE_CHECKING:
+    from toolkit.protocol.limits import Limits
 
 __all__ = ["RequestHead", "RequestHeadParser", "ResponseHead", "ResponseHeadParser", "serialize_request"]
 
@@ -57,7 +59,6 @@ ABSOLUTE = re.compile(r"https?://([^/?#]*)([/?].*)?", re.IGNORECASE)
 
 # The fields that decide something below; everything else is carried, not looked at.
 DECISIVE: Final = frozenset([b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade"])
-
 
 
 def check_host(value: bytes) -> None:

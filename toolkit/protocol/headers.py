@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from toolkit.errors import LocalProtocolError
 
 __all__ = ["Fields", "HeaderValue", "Headers", "HeadersLike", "encode_fields", "find_field"]
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
-HeaderValue: TypeAlias = Union[str, bytes, int, float, None, list[str], tuple[str, ...]]
-HeadersLike: TypeAlias = Union["Headers", Mapping[str, HeaderValue], Iterable[tuple[str, HeaderValue]]]
+HeaderValue: TypeAlias = "str | bytes | int | float | list[str] | tuple[str, ...] | None"
+HeadersLike: TypeAlias = "Headers | Mapping[str, HeaderValue] | Iterable[tuple[str, HeaderValue]]"
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
 FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: every control character but HTAB
@@ -36,10 +36,7 @@ class Headers(MutableMapping[str, str]):
 
     def __init__(self, source: HeadersLike | None = None) -> None:
         self._index: dict[str, list[str]] | None = None
-        if isinstance(source, Headers):
-            self._pairs = list(source._pairs)
-        else:
-            self._pairs = _decode(encode_fields(source))
+        self._pairs: list[tuple[str, str]] = _decode(encode_fields(source))
 
     @classmethod
     def from_fields(cls, fields: Fields) -> Headers:

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from toolkit.errors import LimitExceeded, RemoteProtocolError
 from toolkit.protocol.chunked import ChunkedDecoder
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
 from toolkit.protocol.head import RequestHead, RequestHeadParser, ResponseHead, ResponseHeadParser
-from toolkit.protocol.headers import Fields
-from toolkit.protocol.limits import Limits
+
+if TYPE_CHECKING:
+    from toolkit.protocol.headers import Fields
+    from toolkit.protocol.limits import Limits
 
 __all__ = ["Receiver", "RequestReceiver", "ResponseReceiver", "Sink"]
 
@@ -366,5 +368,3 @@ class ResponseReceiver(Receiver):
             if self._interim > self.limits.interim:
                 raise LimitExceeded(f"more than {self.limits.interim} interim answers (1xx)", 502)
             self.sink.on_interim(head)
-
-

@@ -213,5 +213,3 @@ def decoding(inbound: Inbound, decode: bool) -> None:
     if inbound.mode is not None and inbound.mode != mode and inbound.decoder is not None:
         raise UseError(f"pull(decode={decode}): the body was begun {inbound.mode}; go on with the same")
     inbound.mode = mode
-
-

@@ -6,10 +6,11 @@ fast writer's chunks are compressed together. Large blocks are compressed off th
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from toolkit.protocol.codings import Encoder
     from toolkit.protocol.exchange import Exchange
 

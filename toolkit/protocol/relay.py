@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from toolkit.errors import UseError
 from toolkit.protocol.framing import CLOSE, LENGTH
@@ -30,7 +30,7 @@ FILE_BLOCK: Final = 256 * 1024
 async def relay_foreign(x: Exchange, source: AsyncIterable[bytes] | IO[bytes]) -> Moved:
     """See `Exchange.relay`: a source that is no exchange."""
     if hasattr(source, "read"):
-        return await _relay_file(x, source)
+        return await _relay_file(x, cast("IO[bytes]", source))
     if hasattr(source, "__aiter__"):
         return await _relay_iterable(x, source)
     raise UseError(x._say(f"relay({type(source).__name__}): expected an exchange, an async iterable or a binary file"))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from toolkit.protocol.headers import HeadersLike
+from typing import TYPE_CHECKING
+
 from toolkit.protocol.status import reason_phrase
+
+if TYPE_CHECKING:
+    from toolkit.protocol.headers import HeadersLike
 
 __all__ = ["Abort"]
 

@@ -6,10 +6,8 @@ import asyncio
 import contextlib
 import inspect
 import signal
-import ssl
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from toolkit.errors import UseError
@@ -19,6 +17,8 @@ from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_pa
 from toolkit.server.running import Running
 
 if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Awaitable, Callable, Sequence
     from types import TracebackType
 
 __all__ = ["App", "Hooks"]
@@ -60,8 +60,8 @@ class App:
         *,
         unix: str | None = None,
         tls: ssl.SSLContext | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
-        timeouts: Timeouts = Timeouts(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
+        timeouts: Timeouts = Timeouts(),
         on_eof: EofPolicy = "answer",
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
     ) -> None:
@@ -207,7 +207,9 @@ class App:
             running = self._running = Running(self, loop)
         return running
 
-    async def _listen(self, host: str | None, port: int | None, unix: str | None, tls: ssl.SSLContext | None) -> Running:
+    async def _listen(
+        self, host: str | None, port: int | None, unix: str | None, tls: ssl.SSLContext | None
+    ) -> Running:
         running = self._bind()
         if running.servers:
             raise UseError(f"this App listens already, on {running.address}")
@@ -312,9 +314,8 @@ class App:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         """Serve on a loop of its own (uvloop where it is installed) until `exit()`, SIGINT or SIGTERM."""
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            with contextlib.suppress(KeyboardInterrupt):
-                runner.run(self._serve_until_signal(host, port, unix, tls))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner, contextlib.suppress(KeyboardInterrupt):
+            runner.run(self._serve_until_signal(host, port, unix, tls))
 
     runner = run
 
@@ -328,7 +329,7 @@ class App:
         await self.serve(host, port, unix=unix, tls=tls)
 
     def _on_signal(self) -> None:
-        self.exit()
+        _ = self.exit()
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

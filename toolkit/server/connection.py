@@ -178,9 +178,9 @@ class ServerConnection(Connection):
         inbound = x._in
         if inbound is not None and not inbound.ended:
             # Decided now, so that it can be announced: what will not be read cannot be kept either.
-            if x._head.expect and not inbound.received:
-                self._last = True
-            elif x._head.framing is LENGTH and self.receiver.left > self.limits.drain:
+            if (x._head.expect and not inbound.received) or (
+                x._head.framing is LENGTH and self.receiver.left > self.limits.drain
+            ):
                 self._last = True
         status = x._status
         if status == 204:

@@ -100,9 +100,7 @@ async def _run(connection: ServerConnection, request: Request, handling: Awaitab
         connection.handler_done(request)
 
 
-async def _hooked(
-    request: Request, route: Route | None, parameters: dict[str, str], hooks: Hooks | None
-) -> object:
+async def _hooked(request: Request, route: Route | None, parameters: dict[str, str], hooks: Hooks | None) -> object:
     """before, then the handler or handle_all, then after whatever happened."""
     try:
         for hook in hooks.before if hooks is not None else ():
@@ -125,7 +123,7 @@ async def _call(hook: object, request: Request) -> object:
     value = hook(request)  # type: ignore[operator]
     if isinstance(value, Awaitable) and not isinstance(value, Answer):
         return await value
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 async def finish(request: Request, value: object) -> None:

@@ -59,10 +59,7 @@ class Router:
 
     def add(self, route: Route) -> None:
         """Register. Raises `UseError` when the path and method are taken."""
-        if "{" in route.path:
-            routes = self._insert(route.path)
-        else:
-            routes = self._literal.setdefault(route.path, {})
+        routes = self._insert(route.path) if "{" in route.path else self._literal.setdefault(route.path, {})
         for method in route.methods or ("*",):
             if method in routes:
                 raise UseError(f"{method} {route.path} is served by {routes[method].handler!r} already")

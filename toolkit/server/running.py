@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import socket
-import ssl
 from typing import TYPE_CHECKING
 
 from toolkit.errors import NetworkError, RemoteProtocolError
@@ -19,12 +18,14 @@ from toolkit.protocol.aio.link import tune
 from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
+from toolkit.server.abort import Abort
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
 from toolkit.server.dispatch import answer_error, call_inline, run
-from toolkit.server.abort import Abort
 
 if TYPE_CHECKING:
+    import ssl
+
     from toolkit.protocol.aio.clock import Deadline
     from toolkit.protocol.exchange import Exchange
     from toolkit.server.app import App

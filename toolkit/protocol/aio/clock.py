@@ -8,11 +8,13 @@ stopping a deadline is a dict operation; ten thousand idle connections are ten t
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Callable
 from email.utils import formatdate
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
 
 __all__ = ["Clock", "Deadline", "Watched"]
 

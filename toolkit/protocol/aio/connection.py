@@ -14,7 +14,7 @@ Subclasses say what differs: whose head arrives, and what happens between two ex
 from __future__ import annotations
 
 import asyncio
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError, WriteTimeout
 from toolkit.protocol.aio import zerocopy
@@ -85,10 +85,9 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The link is there."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by name
         self.caps = caps_of(transport)
-        transport.set_write_buffer_limits(self.limits.write_mark)
+        self.transport.set_write_buffer_limits(self.limits.write_mark)
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the peer."""

@@ -6,10 +6,12 @@ import contextlib
 import socket
 import struct
 import sys
-from asyncio import BaseTransport, Transport
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from toolkit.protocol.wire import Caps
+
+if TYPE_CHECKING:
+    from asyncio import BaseTransport, Transport
 
 __all__ = ["caps_of", "peer_of", "reset_transport", "tune"]
 

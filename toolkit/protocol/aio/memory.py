@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from toolkit.protocol.wire import Caps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["MemoryTransport", "memory_pair"]
 

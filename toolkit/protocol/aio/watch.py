@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toolkit.protocol.aio.clock import Clock, Deadline, Watched
-
 if TYPE_CHECKING:
+    from toolkit.protocol.aio.clock import Clock, Deadline, Watched
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.limits import Limits, Timeouts
 
