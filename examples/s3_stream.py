@@ -20,6 +20,7 @@ import os
 import sys
 from dataclasses import asdict, dataclass, field
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from time import perf_counter
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
@@ -58,7 +59,7 @@ class Account:
 class File:
     """The source, as its head describes it."""
 
-    name: str
+    key: str  # the whole name it gets in the bucket
     size: int  # bytes, as they are sent
     headers: dict[str, str | int]  # what the store shall remember of it
 
@@ -91,25 +92,22 @@ async def upload(
     bucket, key = parse_target(target)
     s3 = S3(bucket, **asdict(account))
     async with Session() as http:
-        file = describe(await http.head(source_url, follow_redirects=True, decode=False))
-        if not key or key.endswith("/"):
-            key += file.name
-
+        file = describe(await http.head(source_url, follow_redirects=True, decode=False), key)
         started = perf_counter()
         async with http.get(source_url, follow_redirects=True, decode=False) as source:
             if not source.ok or source.content_length != file.size:
                 raise Failed(f"HEAD promised {file.size} bytes, GET is {source.status} of {source.content_length}")
-            async with http(**s3.authorize(key, file.headers)) as sink:
+            async with http(**s3.authorize(file.key, file.headers)) as sink:
                 await copy(source, sink, file.size, progress)
                 await expect(sink, "PUT", 200)
                 etag = sink.headers.get("etag", "")
         seconds = perf_counter() - started
 
-        stored = await http(**s3.authorize(key, method="HEAD"))
+        stored = await http(**s3.authorize(file.key, method="HEAD"))
         await expect(stored, "HEAD", 200)
         if (stored.content_length, stored.headers.get("etag", "")) != (file.size, etag):
             raise Failed(f"the store has {stored.content_length} bytes, etag {stored.headers.get('etag')}: not ours")
-        return Result(s3.url(key), file.size, etag, seconds)
+        return Result(s3.url(file.key), file.size, etag, seconds)
 
 
 async def copy(source: Response, sink: Response, size: int, progress: Callable[[int, int], None]) -> None:
@@ -130,34 +128,38 @@ async def expect(answer: Response, call: str, status: int) -> None:
     """Raise `Failed`, with what the store says, unless it answered with `status`."""
     await answer.head()
     if answer.status != status:
-        reason = (await answer.text(limit=65536))[:500].strip()
+        reason = " ".join((await answer.text(limit=65536)).split())[:500]
         raise Failed(f"{call}: the store answered {answer.status} {answer.reason}: {reason or 'without a reason'}")
 
 
-def describe(head: Response) -> File:
-    """Name, size and kind of the file at the end of the redirects."""
+def describe(head: Response, key: str) -> File:
+    """Name, size and kind of the file at the end of the redirects; `key` may be a prefix for its name."""
     if not head.ok:
         raise Refused(f"the source answers {head.status} {head.reason}")
     if head.content_length is None:
         raise Refused("the source does not tell its length (no content-length), and S3 must know it beforehand")
-    name = filename(head.headers.get("content-disposition", ""), head.url)
+    if not key or key.endswith("/"):
+        key += filename(head.headers.get("content-disposition", ""), head.url)
     kind = head.content_type or "application/octet-stream"
     show = "attachment" if kind == "application/octet-stream" else "inline"
     headers: dict[str, str | int] = {
         "content-length": head.content_length,
         "content-type": kind,
-        "content-disposition": f"{show}; filename*=UTF-8''{quote(name, safe='')}",
+        "content-disposition": f"{show}; filename*=UTF-8''{quote(key.rpartition('/')[2], safe='')}",
     }
     if coding := head.headers.get("content-encoding"):
         headers["content-encoding"] = coding
-    return File(name, head.content_length, headers)
+    return File(key, head.content_length, headers)
 
 
 def filename(disposition: str, url: str) -> str:
     """The name a file goes by: of its Content-Disposition (RFC 6266), else the last part of its URL's path."""
     message = Message()
     message["content-disposition"] = disposition
-    for name in (message.get_filename(""), unquote(urlsplit(url).path)):
+    parameters = message.get_params([], "content-disposition")
+    names = [collapse_rfc2231_value(value) for parameter, value in parameters if parameter.lower() == "filename"]
+    # The extended form (filename*=UTF-8''...), which counts where both are given, is the last of them.
+    for name in (*reversed(names), unquote(urlsplit(url).path)):
         # Only the last part, whatever slashes the other side believes in: a name must not choose the folder.
         last = name.replace("\\", "/").rpartition("/")[2].strip()
         if last.strip("."):
@@ -201,10 +203,17 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Stream a file from a URL into S3.")
     parser.add_argument("url", help="the file; redirects are followed")
     parser.add_argument("target", help="s3://bucket/key, or s3://bucket/prefix/ to keep the file's name")
-    parser.add_argument("--endpoint", default=env("AWS_ENDPOINT_URL"), help="of a store other than AWS")
-    parser.add_argument("--region", default=env("AWS_REGION") or env("AWS_DEFAULT_REGION") or "us-east-1")
+    parser.add_argument(
+        "--endpoint", default=env("AWS_ENDPOINT_URL"), help="of a store other than AWS; default: $AWS_ENDPOINT_URL"
+    )
+    region = env("AWS_REGION") or env("AWS_DEFAULT_REGION") or "us-east-1"
+    parser.add_argument("--region", default=region, help="default: $AWS_REGION, or us-east-1")
     parser.add_argument("--key", default=env("AWS_ACCESS_KEY_ID"), help="default: $AWS_ACCESS_KEY_ID")
-    parser.add_argument("--secret", default=env("AWS_SECRET_ACCESS_KEY"), help="default: $AWS_SECRET_ACCESS_KEY")
+    parser.add_argument(
+        "--secret",
+        default=env("AWS_SECRET_ACCESS_KEY"),
+        help="default: $AWS_SECRET_ACCESS_KEY, which others cannot see",
+    )
     parser.add_argument("--token", default=env("AWS_SESSION_TOKEN"), help="default: $AWS_SESSION_TOKEN")
     args = parser.parse_args(argv)
     if not args.key or not args.secret:

@@ -54,17 +54,20 @@ class Room:
 
 
 class Signaling:
-    """The two routes and the table of rooms: `web.attach(Signaling())`.
+    """The table of rooms, and the two routes to them on `web`.
 
     A room's key is its creator's address, enciphered: nobody can guess it, and this server can still tell whose it is.
     `secret` is a password, or 32 random bytes; without one, keys differ from start to start.
     """
 
-    def __init__(self, secret: str | bytes | None = None) -> None:
+    def __init__(self, web: App, secret: str | bytes | None = None) -> None:
         self.cipher = Cipher(secret or secrets.token_bytes(32))
         self.rooms: dict[str, Room] = {}
+        # A peer that hangs up is gone, though its request may have been complete: nobody shall wait for it.
+        web.post("/app/room/create", on_eof="cancel")(self.create)
+        web.post("/app/room/join", on_eof="cancel")(self.join)
 
-    async def _app_room_create(self, r: Request) -> None:
+    async def create(self, r: Request) -> None:
         """Open a room; answer with its key at once, and with the joiner's bytes when there is a joiner."""
         key = self.cipher.encrypt(f"{r.ip_host}:{r.ip_port}".encode())
         room = self.rooms[key] = Room(r)
@@ -74,7 +77,7 @@ class Signaling:
         finally:
             del self.rooms[key]
 
-    async def _app_room_join(self, r: Request) -> None:
+    async def join(self, r: Request) -> None:
         """Enter a room; answer with the creator's bytes."""
         key = r.params().get("room")
         if not key:
@@ -126,15 +129,15 @@ async def create_room(http: Session, server: str, payload_size: int, chunk_range
     """Create a room, send a joiner there, receive its stream to the end; then send it the statistics of that."""
     async with asyncio.TaskGroup() as tasks, http.post(f"{server}/app/room/create") as x:
         await x.head()
-        x.raise_for_status()
-        room = x.headers["room"]
+        room = x.raise_for_status().headers["room"]
         joiner = tasks.create_task(join_room(http, server, room, b"." * payload_size, chunk_range))
 
         started = perf_counter()
         received = 0
         async for chunk in x:
             received += len(chunk)
-        statistics = {"room": room, "bytes": received, "seconds": perf_counter() - started}
+        seconds = perf_counter() - started
+        statistics = {"room": room, "bytes": received, "seconds": seconds}
 
         await x.eof(orjson.dumps(statistics))  # this request's body begins after its answer has ended
         told = await joiner
@@ -144,7 +147,7 @@ async def create_room(http: Session, server: str, payload_size: int, chunk_range
         failure = f"{received} of {payload_size * chunk_range} bytes arrived"
     elif told != statistics:
         failure = f"the joiner was told {told!r}"
-    return Pair(room, received, statistics["seconds"], failure)
+    return Pair(room, received, seconds, failure)
 
 
 async def join_room(http: Session, server: str, room: str, payload: bytes, chunk_range: int) -> object:
@@ -212,7 +215,7 @@ async def self_test(
     `progress` is told how many pairs are done. A pair that fails is in the report; nothing is raised for it.
     """
     web = App(port=0)
-    web.attach(Signaling())
+    Signaling(web)
     done = 0
 
     async def one_pair(http: Session) -> Pair:
@@ -269,7 +272,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = arguments(argv)
     if not args.test:
         web = App(args.host, args.port)
-        web.attach(Signaling(os.environ.get("SIGNALING_SECRET")))
+        Signaling(web, os.environ.get("SIGNALING_SECRET"))
         web.run()
         return 0
 

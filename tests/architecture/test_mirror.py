@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 #: Module: why it has no test module of its own.
 WITHOUT: dict[str, str] = {
     f"{ROOT}._version": "one constant; tests/architecture/test_exports.py reads it",
+    f"{ROOT}.protocol.limits": "two frozen dataclasses of defaults; each limit is tested where it is enforced",
+    f"{ROOT}.protocol.wire": "interfaces and two tuples: one sum is all that runs",
 }
 
 

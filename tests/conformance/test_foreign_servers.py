@@ -164,7 +164,7 @@ async def test_nginx_files_heads_codings_and_reuse(tmp_path: Path) -> None:
             (peer.tls_url, {"tls": client_context()}),
             ("http://localhost", {"unix": peer.unix}),
         ):
-            async with Session(max_connections=1, **options) as http:  # type: ignore[arg-type]  # by name
+            async with Session(max_connections=1, **options) as http:
                 async with http.get(f"{url}/file.bin") as x:
                     assert (x.status, x.content_length) == (200, len(DATA))
                     assert await total_of(x) == (len(DATA), SUM)

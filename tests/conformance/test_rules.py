@@ -920,7 +920,7 @@ async def test_metadata_outlives_the_context_and_the_connections_reuse() -> None
 
 async def test_headers_ignore_case_repeat_and_drop_none() -> None:
     async def handler(r: Request) -> None:
-        await r.prepare({"X-Number": 5, "x-none": None, "x-list": ["a", "b"], "content-length": 0})  # type: ignore[dict-item]
+        await r.prepare({"X-Number": 5, "x-none": None, "x-list": ["a", "b"], "content-length": 0})
 
     async with Session(app=app_of(handler)) as http:
         answer = await http.get("/")

@@ -27,7 +27,7 @@ async def test_every_byte_arrives(size: int, tmp_path: Path) -> None:
         report = await relay(path, expected)
     assert report.ok, report.table()
     assert (report.size, report.sent.total, report.relayed.total) == (size, size, size)
-    if ZERO_COPY:
+    if ZERO_COPY and size >= BUFFERED:  # less is not worth its set-up
         assert report.sent.sendfile == size, report.table()
         assert report.relayed.splice >= size - BUFFERED, report.table()
 

@@ -8,6 +8,7 @@ head is sent, so that its user can write. Redirects happen inside `head()` and s
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, cast
 
 from toolkit.client.options import Body, add_missing, make_body
@@ -252,6 +253,8 @@ class Response(Exchange):
         if self._started:
             raise UseError(self._say("awaited or entered twice; a request is sent once"))
         self._started = True
+        error = sys.exc_info()[1]
+        self._handling = 0 if error is None else id(error)  # a request made in an `except` block ends cleanly, too
         session = self._session
         self._body = make_body(self._options)
         fields, length, chunked = split_framing(self._fields)
@@ -292,8 +295,8 @@ class Response(Exchange):
         if body is not None and body.data is not None and coding is None and not expects and framing is LENGTH:
             whole = body.data
         self._request_headers = None
-        await self._transmit(framing, length, whole)
-        if framing is NONE or (framing is LENGTH and not length) or whole:
+        await self._transmit(framing, length, whole, has_open_body or body is not None)
+        if self._out is DONE:
             return
         if coding is not None:
             from toolkit.protocol.codings import make_encoder
@@ -306,16 +309,15 @@ class Response(Exchange):
         if body is not None:
             self._pump = asyncio.get_running_loop().create_task(self._pump_body(body))
 
-    async def _transmit(self, framing: Framing, length: int | None, whole: bytes) -> None:
+    async def _transmit(self, framing: Framing, length: int | None, whole: bytes, open_body: bool) -> None:
         url = self._url
         self._target = _authority(url) if self.method == "CONNECT" else url.raw_path_qs
         connection = await self._session.acquire(url, self.timeouts)
-        complete = framing is NONE or (framing is LENGTH and not length) or bool(whole)
+        supplied = self._body is not None and self._body.data is not None
+        complete = framing is NONE or bool(whole) or (framing is LENGTH and not length and (supplied or not open_body))
         connection.lend(self)
         self._wire = connection
-        self._left = -1
-        if framing is LENGTH:
-            self._left = length or 0
+        self._left = self._promised = length or 0 if framing is LENGTH else -1
         self._framing = framing
         try:
             connection.send_request(self, self._target, self._fields, framing, whole)
@@ -450,7 +452,7 @@ class Response(Exchange):
 
     async def _retry(self) -> None:
         self._again()
-        await self._transmit(NONE, None, b"")
+        await self._transmit(NONE, None, b"", False)
 
     def _again(self) -> None:
         """Back to the state before anything was sent; readers keep their iterator."""

@@ -59,8 +59,10 @@ class Exchange:
         "_error",
         "_framing",
         "_in",
+        "_handling",
         "_left",
         "_out",
+        "_promised",
         "_request_headers",
         "_response_headers",
         "_sent",
@@ -77,6 +79,8 @@ class Exchange:
         self._out: State = IDLE
         self._framing: Framing = NONE
         self._left = -1  # what a promised length still owes; -1: no promise
+        self._promised = -1
+        self._handling = 0  # the exception (its id) that was being handled when the exchange began: none of its own
         self._sent = 0
         self._discard = False  # the answer has no body (HEAD, 204, 304): what is written is dropped
         self._error: Exception | None = None  # why the outbound message cannot go on
@@ -188,6 +192,8 @@ class Exchange:
         if inbound is None:
             self._whole = b""
             return b""
+        if self._wire is not None:
+            inbound.claim(self._wire.owner(), self._say("read()"))
         if inbound.mode is not None:
             raise UseError(self._say("read() after streaming began; read whole or iterate, not both"))
         wire = self._wire
@@ -298,6 +304,8 @@ class Exchange:
 
     async def write_chunked(self, data: bytes | bytearray | memoryview) -> None:
         """`write`, insisting on chunked framing. Raises `UseError` where the head promised a length."""
+        if self._out is IDLE:
+            self._cannot_write("write_chunked()")
         if self._out is BODY and self._framing is not CHUNKED and not self._discard:
             raise UseError(self._say(f"write_chunked() on a body framed by {self._framing.name}; use write()"))
         await self.write(data)
@@ -313,6 +321,9 @@ class Exchange:
         if out is DONE or out is ABORTED:
             if data and out is DONE:
                 raise UseError(self._say("eof(data) after the end; the message is complete"))
+            return
+        if self._unwinding():
+            self._abort("an exception is being handled")
             return
         if out is IDLE:
             await self._eof_unprepared(data, trailers)
@@ -380,7 +391,7 @@ class Exchange:
     def _start_body(self, framing: Framing, length: int) -> None:
         self._out = BODY
         self._framing = framing
-        self._left = length if framing is LENGTH else -1
+        self._left = self._promised = length if framing is LENGTH else -1
 
     def _switch_raw(self, inbound: Inbound) -> None:
         """Both directions are raw from here on."""
@@ -438,14 +449,17 @@ class Exchange:
         return self._wire.inbound_left(self) if self._wire is not None else 0
 
     def _too_much(self, call: str, size: int) -> NoReturn:
-        raise LocalProtocolError(self._say(f"{call} of {size} bytes, {self._left} of the promised length are left"))
+        raise LocalProtocolError(self._say(f"{call} of {size} bytes, {self._left} of the promised {self._promised} are left"))
 
     async def _short(self) -> None:
-        short = self._left
-        busy = sys.exc_info()[0] is not None
-        self._abort(f"ended {short} bytes short of the promised length")
-        if not busy:
-            raise LocalProtocolError(self._say(f"eof() {short} bytes short of the promised length; aborted"))
+        text = f"eof() {self._left} bytes short of the promised {self._promised}"
+        self._abort(text)
+        raise LocalProtocolError(self._say(f"{text}; aborted"))
+
+    def _unwinding(self) -> bool:
+        """An exception is being handled that was not when the exchange began: whoever ends it now ends it early."""
+        error = sys.exc_info()[1]
+        return error is not None and id(error) != self._handling
 
     def _abort(self, reason: str) -> None:
         wire = self._wire
@@ -475,7 +489,7 @@ class Exchange:
         """`error` again, for the person who reads it: method, URL, phase, bytes moved."""
         if error is None:
             return Disconnected(self._say(f"{phase}: the exchange is over"), self)
-        text = self._say(f"{phase}: {error} (received {self.received_len} bytes, sent {self._sent})")
+        text = self._say(f"{phase}: {error} (received {self._progress()}, sent {self._sent})")
         if isinstance(error, Disconnected):
             fresh: Exception = type(error)(text, self, clean=error.clean)
         elif isinstance(error, RemoteProtocolError):
@@ -486,6 +500,14 @@ class Exchange:
             return error
         fresh.__cause__ = error.__cause__
         return fresh
+
+    def _progress(self) -> str:
+        """Bytes received, and of how many."""
+        try:
+            length = self.content_length
+        except (UseError, ValueError):  # no head yet
+            length = None
+        return f"{self.received_len} bytes" if length is None else f"{self.received_len} of {length} bytes"
 
     def _say(self, text: str) -> str:
         return f"{self.method} {self.url}: {text}"

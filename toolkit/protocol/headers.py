@@ -9,7 +9,7 @@ Text is ISO-8859-1 in both directions (RFC 9110 5.5): every byte has a character
 from __future__ import annotations
 
 import re
-from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence
 from typing import TypeAlias
 
 from toolkit.errors import LocalProtocolError
@@ -18,7 +18,7 @@ __all__ = ["Fields", "HeaderValue", "Headers", "HeadersLike", "encode_fields", "
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 HeaderValue: TypeAlias = "str | bytes | int | float | list[str] | tuple[str, ...] | None"
-HeadersLike: TypeAlias = "Headers | Mapping[str, HeaderValue] | Iterable[tuple[str, HeaderValue]]"
+HeadersLike: TypeAlias = "Headers | Mapping[str, HeaderValue] | Sequence[tuple[str, HeaderValue]]"
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
 FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: every control character but HTAB

@@ -110,15 +110,11 @@ async def _relay_iterable(x: Exchange, source: AsyncIterable[bytes]) -> Moved:
         async for data in iterator:
             await _pass_on(x, data)
             copied += len(data)
-    except SinkFailed as failed:
+    except SinkFailed as failed:  # the source is its owner's: not closed, not read on
         raise failed.error from failed.error.__cause__
     except BaseException as error:
         x._abort(f"the source of relay() failed: {error!r}")
         raise
-    finally:
-        close = getattr(iterator, "aclose", None)
-        if close is not None:
-            await close()
     return Moved(copy=copied)
 
 

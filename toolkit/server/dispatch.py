@@ -84,10 +84,11 @@ async def _handle(route: Route, request: Request, parameters: dict[str, str]) ->
 async def _run(connection: ServerConnection, request: Request, handling: Awaitable[object]) -> None:
     CURRENT.set(request)
     try:
-        value = await handling
+        try:
+            value = await handling
+        except AnswerComplete:
+            value = None
         await finish(request, value)
-    except AnswerComplete:
-        await request.eof()
     except asyncio.CancelledError:
         _cancelled(request)
         task = asyncio.current_task()
@@ -172,10 +173,13 @@ def answer_error(request: Request, error: Exception) -> None:
         status, body = error.status, error.message.encode()
     elif isinstance(error, RemoteProtocolError):
         status, body = error.status_hint, f"{reason_phrase(error.status_hint)}: {error}".encode()
-    elif isinstance(error, Disconnected) and (request._error is not None or _unread(request)):
+    elif isinstance(error, Disconnected) and error.exchange is not None:
+        # A peer that left, this exchange's or another's that is being read: no fault of the program.
         log.debug("%s", error)
-        request._abort("the peer is gone")
-        return
+        if error.exchange is request or request._out is not IDLE:
+            request._abort(f"a peer is gone: {error}")
+            return
+        status, body = 502, reason_phrase(502).encode()
     else:
         log.error("%s %s failed", request.method, ascii(request.target), exc_info=error)
         status, body = 500, b"Internal Server Error"
@@ -192,8 +196,3 @@ def answer_error(request: Request, error: Exception) -> None:
     except Exception as second:  # bad fields in an Abort: still an answer
         log.error("%s %s: the error's answer failed", request.method, ascii(request.target), exc_info=second)
         request.answer(500, [TEXT], b"Internal Server Error")
-
-
-def _unread(request: Request) -> bool:
-    """The request's own body failed."""
-    return request._in is not None and request._in.error is not None

@@ -544,7 +544,7 @@ async def _next_head(server: RawServer, http: Session) -> bytes:
 async def test_69_nothing_is_injected(method: str, path: str, headers: dict[str, str]) -> None:
     async with asyncio.timeout(10), raw_server("unix") as server, server.session() as http:
         with pytest.raises(LocalProtocolError):
-            await http.request(method, server.url + path, headers)
+            _ = await http.request(method, server.url + path, headers)
         assert (await _next_head(server, http)).startswith(b"GET /good HTTP/1.1\r\n")
 
 
@@ -553,9 +553,9 @@ async def test_69_every_control_character() -> None:
     async with asyncio.timeout(10), raw_server("unix") as server, server.session() as http:
         for code in CONTROLS:
             with pytest.raises(LocalProtocolError):
-                await http.get(server.url + "/p", {"X-A": f"b{code}c"})
+                _ = await http.get(server.url + "/p", {"X-A": f"b{code}c"})
             with pytest.raises(LocalProtocolError):
-                await http.get(server.url + "/p", {f"X{code}A": "b"})
+                _ = await http.get(server.url + "/p", {f"X{code}A": "b"})
         assert (await _next_head(server, http)).startswith(b"GET /good HTTP/1.1\r\n")
 
 

@@ -198,13 +198,17 @@ class Connection(asyncio.Protocol):
 
     def send_part(self, x: Exchange, data: bytes) -> None:
         """A piece of the body, framed."""
-        if x._framing is CHUNKED:
-            if len(data) <= JOINED:
-                self.transport.write(chunk(data))
-            else:
-                self.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+        transport = self.transport
+        if transport.is_closing():
+            # A transport drops what it is given from here to `connection_lost`, in silence: make the writer wait for
+            # that, or one that never has to wait for its data would keep the loop from ever telling him.
+            self.blocked = True
+        elif x._framing is not CHUNKED:
+            transport.write(data)
+        elif len(data) <= JOINED:
+            transport.write(chunk(data))
         else:
-            self.transport.write(data)
+            transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
 
     def send_end(self, x: Exchange, trailers: Fields) -> None:
         """The clean end of the body; the caller has marked the message DONE."""
@@ -239,8 +243,7 @@ class Connection(asyncio.Protocol):
         """The end of this link; seen as an error by the peer."""
         if self.lost is not None:
             return
-        hard = x._framing is CLOSE or x._framing is RAW_BYTES
-        self.fail(Disconnected(reason), hard=hard)
+        self.fail(Disconnected(reason), hard=x._framing is CLOSE or x._framing is RAW_BYTES, flush=True)
 
     def owner(self) -> asyncio.Task[object] | None:
         """The running task."""
@@ -363,8 +366,11 @@ class Connection(asyncio.Protocol):
 
     # -- ends --------------------------------------------------------------------------------------------------
 
-    def fail(self, error: Exception, *, hard: bool = False) -> None:
-        """Give the link up at once; everybody who uses it gets `error`."""
+    def fail(self, error: Exception, *, hard: bool = False, flush: bool = False) -> None:
+        """Give the link up; everybody who uses it gets `error`.
+
+        `hard`: the peer sees a reset. `flush`: what was written still leaves, and stops short.
+        """
         if self.lost is not None:
             return
         self.lost = error
@@ -377,6 +383,8 @@ class Connection(asyncio.Protocol):
         self._release_drainers()
         if hard:
             reset_transport(self.transport)
+        elif flush:
+            self.close()
         else:
             self.transport.abort()
 
