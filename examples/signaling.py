@@ -273,6 +273,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.test:
         web = App(args.host, args.port)
         Signaling(web, os.environ.get("SIGNALING_SECRET"))
+        print(f"signaling on http://{args.host}:{args.port}, until Ctrl-C", file=sys.stderr)
         web.run()
         return 0
 

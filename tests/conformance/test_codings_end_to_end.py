@@ -319,13 +319,6 @@ async def test_codings_that_are_not_accepted_are_415() -> None:
         assert value["same"] is True
 
 
-async def test_an_unaccepted_coding_is_passed_on_to_who_wants_it_raw() -> None:
-    """Only decoding needs the coding to be known."""
-    async with Session(app=coder()) as http:
-        answer = await http.post("/raw", {"content-encoding": "x-unknown"}, body=b"as it is")
-        assert answer.content == b"as it is"
-
-
 async def test_decode_false_asks_for_no_coding_and_changes_nothing() -> None:
     coded = gzip.compress(TEXT)
     async with raw_server("tcp") as peer, peer.session() as http:

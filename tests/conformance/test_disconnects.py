@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.helpers.answers import chunk, read_answer, read_head
+from tests.helpers.answers import answering, chunk, read_answer, read_head
 from tests.helpers.raw import SOCKET_KINDS, Raw, caps_of, raw_server
 from tests.helpers.served import KINDS, served
 from toolkit import App, Disconnected, Limits, RemoteProtocolError, Timeouts, ToolkitError
@@ -538,13 +538,9 @@ async def test_half_an_answer_is_an_error_at_our_client(kind: str, framing: str,
 async def test_a_server_that_dies_in_its_answer_is_an_error_at_our_client(kind: str, way: str, framing: str) -> None:
     heads = {"chunked": b"transfer-encoding: chunked\r\n", "length": b"content-length: 100\r\n", "until-close": b""}
     async with raw_server(kind) as peer, peer.session() as http:
-        x = http.get(f"{peer.url}/path")
-        async with x:
-            raw = await peer.accept()
-            await raw.until(b"\r\n\r\n")
-            part = b"4\r\nha" if framing == "chunked" else b"ha"
-            await raw.send(b"HTTP/1.1 200 OK\r\n" + heads[framing] + b"\r\n" + part)
-            await x.head()
+        part = b"4\r\nha" if framing == "chunked" else b"ha"
+        sent = b"HTTP/1.1 200 OK\r\n" + heads[framing] + b"\r\n" + part
+        async with answering(peer, http.get(f"{peer.url}/path"), sent) as (x, raw, _):
             body = x.pull()
             assert await anext(body) == b"ha"
             if way == "reset" and peer.caps.reset:

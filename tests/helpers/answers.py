@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .raw import Raw
+    from collections.abc import AsyncIterator
 
-__all__ = ["Answer", "Asked", "chunk", "read_answer", "read_chunked", "read_head", "read_request"]
+    from toolkit import Response
+
+    from .raw import Raw, RawServer, SocketRaw
+
+__all__ = ["Answer", "Asked", "answering", "chunk", "read_answer", "read_chunked", "read_head", "read_request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +115,24 @@ async def read_request(raw: Raw) -> Asked:
     assert version == "HTTP/1.1", line
     body, trailers = await _body(raw, fields) or (b"", [])
     return Asked(method, target, fields, body, trailers)
+
+
+@asynccontextmanager
+async def answering(
+    peer: RawServer, request: Response, sent: bytes
+) -> AsyncIterator[tuple[Response, SocketRaw, bytes]]:
+    """Enter a request whose block waits for the answer's head, while the raw peer reads its head and sends `sent`.
+
+    Gives the response, the raw end and the request's head.
+    """
+
+    async def serve() -> tuple[SocketRaw, bytes]:
+        raw = await peer.accept()
+        head = await raw.until(b"\r\n\r\n")
+        await raw.send(sent)
+        return raw, head
+
+    serving = asyncio.ensure_future(serve())
+    async with request as x:
+        raw, head = await serving
+        yield x, raw, head

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from yarl import URL
 
+from toolkit.client.url import join_url
 from toolkit.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def next_hop(method: str, url: URL, fields: Fields, status: int, location: str |
     if hops >= MOST_HOPS:
         raise RemoteProtocolError(f"{url}: more than {MOST_HOPS} redirects")
     try:
-        target = url.join(URL(location, encoded=False))
+        target = join_url(url, location)
     except ValueError as error:
         raise RemoteProtocolError(f"{url}: redirected to {location[:80]!r}, which is no URL") from error
     if target.scheme not in ("http", "https") or not target.host:

@@ -25,7 +25,7 @@ from toolkit.errors import (
 )
 from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing, split_framing
-from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field
+from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field, join_fields
 from toolkit.protocol.inbound import Inbound, Pull
 from toolkit.protocol.states import BODY, DONE, IDLE, RAW
 from toolkit.protocol.status import reason_phrase
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from toolkit.client.session import Session
     from toolkit.protocol.exchange import Source
     from toolkit.protocol.head import ResponseHead
-    from toolkit.protocol.limits import Timeouts
+    from toolkit.protocol.limits import Limits, Timeouts
 
 __all__ = ["Ok", "Response"]
 
@@ -188,6 +188,10 @@ class Response(Exchange):
         if self._whole is None:
             raise UseError(self._say("content before the body was read; await the request, or read()"))
         return self._whole
+
+    @property
+    def _limits(self) -> Limits:
+        return self._session.limits
 
     def raise_for_status(self) -> Response:
         """Itself. Raises `StatusError` when the status is 400 or above, `UseError` before there is one."""
@@ -389,7 +393,7 @@ class Response(Exchange):
         self._response_headers = None
         inbound = self._in
         if inbound is not None and head.framing is not NONE and head.framing is not RAW_BYTES:
-            coding = find_field(head.fields, b"content-encoding")
+            coding = join_fields(head.fields, b"content-encoding")
             if coding is not None:
                 inbound.coding = coding.decode("latin-1")
 

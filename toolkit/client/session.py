@@ -12,6 +12,7 @@ from toolkit._version import __version__
 from toolkit.client.pool import Grant, Origin, Pool
 from toolkit.client.response import Response, _host
 from toolkit.client.transport import Transports
+from toolkit.client.url import join_url, parse_url
 from toolkit.errors import LocalProtocolError, UseError
 from toolkit.protocol.codings import available_codings
 from toolkit.protocol.head import check_method
@@ -108,7 +109,7 @@ class Session:
         where = self._resolve(url)
         params = options.get("params")
         if params is not None:
-            where = where.update_query(params)
+            where = where.extend_query(params)
         fields = encode_fields(headers)
         return Response(self, method, where, fields, options)
 
@@ -156,11 +157,9 @@ class Session:
         if not url.isprintable():
             raise LocalProtocolError(f"URL {url!r} has a control character (CR, LF, NUL, ...); percent-encode it")
         try:
-            where = URL(url)
+            where = parse_url(url) if self._base is None else join_url(self._base, url)
             if not where.absolute:
-                if self._base is None:
-                    raise UseError(f"URL {url!r} is relative; give Session(base_url=...), or scheme and host")
-                where = self._base.join(where)
+                raise UseError(f"URL {url!r} is relative; give Session(base_url=...), or scheme and host")
             port = where.port
         except ValueError as error:
             raise UseError(f"URL {url!r}: {error}") from None

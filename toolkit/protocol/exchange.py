@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
     from toolkit.protocol.codings import Decoder
+    from toolkit.protocol.limits import Limits
     from toolkit.protocol.outbound_coding import OutboundCoding
     from toolkit.protocol.wire import Wire
 
@@ -196,9 +197,8 @@ class Exchange:
             inbound.claim(self._wire.owner(), self._say("read()"))
         if inbound.mode is not None:
             raise UseError(self._say("read() after streaming began; read whole or iterate, not both"))
-        wire = self._wire
         if limit is None:
-            limit = wire.limits.read if wire is not None else sys.maxsize
+            limit = self._limits.read
         pull = self.pull()
         inbound.mode = "whole"
         parts: list[bytes] = []
@@ -386,6 +386,11 @@ class Exchange:
         """Turn the exchange into a raw duplex byte stream with the same verbs (RFC 9110 7.8, 9.3.6)."""
         raise NotImplementedError
 
+    @property
+    def _limits(self) -> Limits:
+        """Those of this end."""
+        raise NotImplementedError
+
     # -- shared with the subclasses, the relay and the wire ----------------------------------------------------
 
     def _start_body(self, framing: Framing, length: int) -> None:
@@ -406,9 +411,8 @@ class Exchange:
     def _start_decoding(self, inbound: Inbound) -> Decoder | None:
         """The decoder of this body; remembers that there is none for `identity`."""
         from toolkit.protocol.codings import make_decoder
-        from toolkit.protocol.limits import Limits
 
-        limits = self._wire.limits if self._wire is not None else Limits()
+        limits = self._limits
         inbound.decoder = make_decoder(inbound.coding, step=limits.decode_step, depth=limits.coding_depth)
         if inbound.decoder is None:
             inbound.coding = ""

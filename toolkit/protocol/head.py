@@ -182,6 +182,11 @@ class RequestHeadParser(_Parser):
             raise RemoteProtocolError(f"request head: {error}" + (" (transfer-encoding)" * codings)) from None
         method = parser.get_method().decode("ascii")
         version = parser.get_http_version()
+        # llhttp takes RTSP/1.0 and ICE/1.0 for a version, and more than one space before it.
+        if not block.startswith(b" HTTP/", len(method) + 1 + len(self.target)) and version != "0.9":
+            self._parser = None
+            self.fields = []
+            raise RemoteProtocolError("the request line: expected 'METHOD target HTTP/1.1', one space between")
         if not self._complete or version != "1.1":
             self._parser = None  # llhttp waits for a body, or has said it is closed
         return self._head(method, version, self._take_fields())
@@ -267,6 +272,8 @@ class ResponseHeadParser(_Parser):
             self.fields = []
             raise RemoteProtocolError(f"response head: {error}", 502) from None
         fields = self._take_fields()
+        if not block.startswith(b"HTTP/") or FORBIDDEN_IN_VALUE.search(self.reason) is not None:
+            raise RemoteProtocolError(f"response head {block[:40]!r}: expected 'HTTP/1.1 status reason'", 502)
         status = parser.get_status_code()
         version = parser.get_http_version()
         if version not in ("1.1", "1.0") or not 100 <= status <= 999:

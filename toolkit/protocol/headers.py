@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from toolkit.errors import LocalProtocolError
 
-__all__ = ["Fields", "HeaderValue", "Headers", "HeadersLike", "encode_fields", "find_field"]
+__all__ = ["Fields", "HeaderValue", "Headers", "HeadersLike", "encode_fields", "find_field", "join_fields"]
 
 Fields: TypeAlias = list[tuple[bytes, bytes]]
 HeaderValue: TypeAlias = "str | bytes | int | float | list[str] | tuple[str, ...] | None"
@@ -130,6 +130,12 @@ def find_field(fields: Fields, name: bytes) -> bytes | None:
         if len(key) == len(name) and key.lower() == name:
             return value
     return None
+
+
+def join_fields(fields: Fields, name: bytes) -> bytes | None:
+    """The values of a list field, joined as if they stood in one (RFC 9110 5.3); None without any."""
+    values = [value for key, value in fields if len(key) == len(name) and key.lower() == name]
+    return b", ".join(values) if values else None
 
 
 def encode_fields(source: HeadersLike | None) -> Fields:

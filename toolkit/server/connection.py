@@ -20,7 +20,7 @@ from toolkit.protocol.aio.connection import Connection
 from toolkit.protocol.aio.link import peer_of
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing
 from toolkit.protocol.head import RequestHead, ResponseHead, connection_options, serialize_fields
-from toolkit.protocol.headers import Fields, find_field
+from toolkit.protocol.headers import Fields, join_fields
 from toolkit.protocol.http1 import RequestReceiver
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.states import DONE, IDLE
@@ -101,7 +101,7 @@ class ServerConnection(Connection):
         if head.framing is not NONE:
             inbound = Inbound()
             inbound.expect = head.expect
-            coding = find_field(head.fields, b"content-encoding")
+            coding = join_fields(head.fields, b"content-encoding")
             if coding is not None:
                 inbound.coding = coding.decode("latin-1")
         if not head.keep_alive:

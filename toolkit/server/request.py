@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 from toolkit.errors import LocalProtocolError, UseError
 from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing, bodyless, split_framing
-from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field
+from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field, join_fields
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.states import DONE, IDLE
 from toolkit.protocol.status import status_line
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from toolkit.protocol.head import RequestHead
+    from toolkit.protocol.limits import Limits
     from toolkit.server.connection import ServerConnection
 
 __all__ = ["AnswerComplete", "CancelledBy", "Request"]
@@ -151,6 +152,10 @@ class Request(Exchange):
             self._response_headers = Headers.from_fields(self._answer_fields)
         return self._response_headers
 
+    @property
+    def _limits(self) -> Limits:
+        return self._connection.limits
+
     # -- the answer --------------------------------------------------------------------------------------------
 
     async def head(self) -> None:
@@ -197,7 +202,7 @@ class Request(Exchange):
         fields.append((b"vary", b"accept-encoding"))
         chosen: str | None = coding
         if coding == "auto":
-            accepted = find_field(self._head.fields, b"accept-encoding")
+            accepted = join_fields(self._head.fields, b"accept-encoding")
             chosen = choose_coding(None if accepted is None else accepted.decode("latin-1"), available_codings())
         elif coding not in available_codings():
             raise UseError(self._say(f"prepare(coding={coding!r}): expected 'auto' or one of {available_codings()}"))

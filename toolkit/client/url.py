@@ -1,0 +1,31 @@
+"""URLs: text that is a legal URI is taken as it stands; anything else is percent-encoded.
+
+What was signed, or given out by another server, must be sent byte for byte, so an already legal URI is never quoted
+anew and its dot segments are not touched (an S3 key may be called `../x`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from yarl import URL
+
+__all__ = ["join_url", "parse_url"]
+
+LEGAL: Final = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")  # RFC 3986 2
+SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
+
+
+def parse_url(text: str) -> URL:
+    """Raises ValueError for what is no URL."""
+    return URL(text, encoded=LEGAL.fullmatch(text) is not None)
+
+
+def join_url(base: URL, text: str) -> URL:
+    """`text` as seen from `base` (RFC 3986 5.2); an absolute path keeps its dot segments."""
+    if SCHEME.match(text):
+        return parse_url(text)
+    if text.startswith("/") and not text.startswith("//"):
+        return parse_url(f"{base.scheme}://{base.raw_authority}{text}")
+    return base.join(parse_url(text))
