@@ -112,7 +112,7 @@ async def relay(path: Path, sha256: str) -> Report:
             http.get(f"{source_web.server_address}/file", decode=False) as download,
             http.put(f"{target_web.server_address}/upload", {"content-length": download.content_length}) as upload,
         ):
-            relayed = await upload.relay(download)
+            relayed = await upload.relay(download)  # put(..., body=download) does the same, and tells no counts
             await upload.eof()
             answer = await upload.json()
         seconds = perf_counter() - started
@@ -141,7 +141,7 @@ def generate(path: Path, size: int) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """Generate, relay, print; the exit code."""
     parser = argparse.ArgumentParser(description="Relay a generated file from one server into another.")
-    parser.add_argument("--size", type=int, default=256, help="of the file, in MiB (%(default)s)")
+    parser.add_argument("--size", type=int, default=256, metavar="MIB", help="of the file (%(default)s)")
     args = parser.parse_args(argv)
     if args.size <= 0:
         parser.error("--size: expected a number of MiB above zero")

@@ -199,7 +199,7 @@ class Report:
         lines.append("-" * len(lines[0]))
         lines.append(f"{'total':>5}  {'':<14}{self.bytes:>15,}{self.seconds:>10.3f}{rate:>10.1f}")
         verdict = "every byte arrived" if self.ok else f"{self.failures} FAILED"
-        lines.append(f"{len(self.pairs)} pairs x {self.chunk_range} chunks x {self.payload_size:,} bytes: {verdict}")
+        lines.append(f"pairs {len(self.pairs)} x chunks {self.chunk_range} x bytes {self.payload_size:,}: {verdict}")
         return "\n".join(lines)
 
 
@@ -253,18 +253,20 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (%(default)s)")
     parser.add_argument("--port", type=int, default=3002, help="port to serve on (%(default)s)")
     parser.add_argument("--test", action="store_true", help="do not serve: run the self-test and print its table")
-    parser.add_argument("--concurrency", type=positive, default=10, help="pairs at once (%(default)s)")
-    parser.add_argument("--payload-size", type=positive, default=100 * 1024, help="bytes of a chunk (%(default)s)")
-    parser.add_argument("--chunk-range", type=positive, default=100, help="chunks of a pair (%(default)s)")
+    for name, default, meaning in (
+        ("--concurrency", 10, "pairs at once"),
+        ("--payload-size", 100 * 1024, "bytes of a chunk"),
+        ("--chunk-range", 100, "chunks of a pair"),
+    ):
+        parser.add_argument(name, type=positive, default=default, metavar="N", help=f"{meaning} ({default})")
     return parser.parse_args(argv)
 
 
 def positive(text: str) -> int:
     """A whole number above zero."""
-    number = int(text)
-    if number <= 0:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"expected a whole number above zero, got {text!r}")
+    return int(text)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -443,7 +443,7 @@ async def test_peer_as_death_is_an_error_in_handler_bs_pull(kind: str, way: str)
     async def a(r: Request) -> None:
         first.set_result(r)
         await r.prepare()
-        await told
+        await asyncio.wait([told])
 
     @web.get("/b")
     async def b(r: Request) -> None:
@@ -463,7 +463,7 @@ async def test_peer_as_death_is_an_error_in_handler_bs_pull(kind: str, way: str)
         await raw_b.send(b"GET /b HTTP/1.1\r\nhost: x\r\n\r\n")
         await pulling.wait()
         await leave(raw_a, kind, way)
-        error = await asyncio.shield(told)
+        error = await told
         assert isinstance(error, Disconnected), error
         assert error.exchange is first.result()
         try:

@@ -345,19 +345,20 @@ async def test_a_generator_that_waits_for_the_first_answer_bytes_before_it_yield
 @SOCKETS
 @pytest.mark.parametrize("status", [300, 302, 413, 500])
 async def test_a_final_status_from_300_stops_the_upload(kind: str, status: int) -> None:
-    async with raw_server(kind) as peer, peer.session() as http, http.post(f"{peer.url}/") as x:
-        await x.write(b"first")
-        raw = await peer.accept()
-        assert (await raw.until(b"first\r\n")).endswith(chunk(b"first"))
-        await raw.send(b"HTTP/1.1 %d No\r\ncontent-length: 5\r\n\r\nsorry" % status)
-        await x.head()
-        assert x.status == status
-        with pytest.raises(EarlyAnswer) as caught:
-            await x.write(b"second")
-        assert caught.value.exchange is x
-        assert await x.read() == b"sorry"
-    await raw.gone()
-    assert not raw.buffer, "no final chunk, and nothing after the early answer"
+    async with raw_server(kind) as peer, peer.session() as http:
+        async with http.post(f"{peer.url}/") as x:
+            await x.write(b"first")
+            raw = await peer.accept()
+            assert (await raw.until(b"first\r\n")).endswith(chunk(b"first"))
+            await raw.send(b"HTTP/1.1 %d No\r\ncontent-length: 5\r\n\r\nsorry" % status)
+            await x.head()
+            assert x.status == status
+            with pytest.raises(EarlyAnswer) as caught:
+                await x.write(b"second")
+            assert caught.value.exchange is x
+            assert await x.read() == b"sorry"
+        await raw.gone()
+        assert not raw.buffer, "no final chunk, and nothing after the early answer"
 
 
 @SOCKETS

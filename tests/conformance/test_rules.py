@@ -894,7 +894,7 @@ async def _target_sent(url: str, http: Session, bad: str, peer: RawServer) -> st
         return ""
     raw, target = await accepting
     await raw.send(b"HTTP/1.1 204 No Content\r\n\r\n")
-    _ = await asking
+    await asking
     return target
 
 

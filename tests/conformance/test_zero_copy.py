@@ -276,7 +276,7 @@ async def test_send_file(kind: str, offset: int, count: int | None, tmp_path: Pa
         assert (await http.get(f"{here.url}/again")).content == b"again"
     for each in moved:
         assert each.total == len(expected)
-        if here.caps.zero_copy and expected:
+        if here.caps.zero_copy and len(expected) > 65536:  # less is cheaper to copy, joined with the head
             assert each.sendfile == len(expected)
         if kind in {"memory", "tls"}:
             assert each.copy == len(expected)

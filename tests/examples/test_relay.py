@@ -6,13 +6,16 @@ import asyncio
 import hashlib
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from examples import relay as program
 from examples.relay import MIB, Report, generate, relay
 from toolkit import Moved
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAM = program.__file__
 ZERO_COPY = sys.platform == "linux"

@@ -114,7 +114,7 @@ def test_the_program_prints_a_table() -> None:
     assert [line.split()[2] for line in pairs] == ["20,000"] * 3
     assert total.split()[:2] == ["total", "60,000"]
     assert float(total.split()[2]) > 0
-    assert verdict == "3 pairs x 20 chunks x 1,000 bytes: every byte arrived"
+    assert verdict == "pairs 3 x chunks 20 x bytes 1,000: every byte arrived"
 
 
 def test_progress_is_shown_on_a_terminal() -> None:
@@ -135,7 +135,7 @@ def test_progress_is_shown_on_a_terminal() -> None:
         os.close(theirs)
         shown = terminal.read(4096)
     assert shown == b"1 of 2 pairs\r2 of 2 pairs\r\033[K"
-    assert run.stdout.endswith(b"2 pairs x 2 chunks x 10 bytes: every byte arrived\n")
+    assert run.stdout.endswith(b"pairs 2 x chunks 2 x bytes 10: every byte arrived\n")
 
 
 async def test_the_program_serves_until_it_is_interrupted() -> None:
@@ -199,7 +199,7 @@ def test_the_table_adds_up() -> None:
         "    2  bbbbbbbbbb..        1,000,000     0.500       2.0  1000000 of 3000000 bytes arrived",
         "--------------------------------------------------------",
         "total                      4,000,000     2.000       2.0",
-        "2 pairs x 3 chunks x 1,000,000 bytes: 1 FAILED",
+        "pairs 2 x chunks 3 x bytes 1,000,000: 1 FAILED",
     ]
 
 

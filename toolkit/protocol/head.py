@@ -73,6 +73,24 @@ def connection_options(values: list[bytes]) -> set[bytes]:
     return {option.strip(b" \t").lower() for value in values for option in value.split(b",")}
 
 
+# What can never stand in a head: control characters, a CR or LF that is not part of a CRLF.
+IMPOSSIBLE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
+# A method, then a target of visible characters, then a version: as far as each has come.
+START = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{0,32}(?: [\x21-\x7e]*(?: [HTP/0-9.]*)?)?(?:\r\n?)?")
+MALFORMED: Final = (
+    "the request head is malformed; expected 'METHOD target HTTP/1.1' and 'name: value' lines, each ended by CRLF"
+)
+# White space behind a value is allowed (RFC 9112 5.1), and llhttp takes it for part of a transfer-encoding. A line of
+# white space alone is not touched: it is a fold, and taking it away would end the head (CVE-2022-32215's family).
+_LINE_END = re.compile(rb"(?<=[^\r\n \t])[ \t]+(?=\r\n)")
+
+
+def strip_line_ends(block: bytes) -> bytes:
+    """The head without white space behind its field values; the start line stays as it is."""
+    start = block.find(b"\r\n")
+    return block[:start] + _LINE_END.sub(b"", block[start:])
+
+
 class _Facts:
     """What one pass over the fields finds."""
 
@@ -171,25 +189,32 @@ class RequestHeadParser(_Parser):
             parser.feed_data(block)
         except httptools.HttpParserUpgrade:
             self._complete = False  # it pauses for good: another parser for the next head
-        except httptools.HttpParserInvalidMethodError:
-            self._parser = None
-            self.fields = []
-            raise RemoteProtocolError(f"method {block.split(b' ', 1)[0][:20]!r} is not known", 501) from None
         except httptools.HttpParserError as error:
             self._parser = None
-            codings = any(name.lower() == b"transfer-encoding" for name, _ in self.fields)
             self.fields = []
-            raise RemoteProtocolError(f"request head: {error}" + (" (transfer-encoding)" * codings)) from None
+            stripped = strip_line_ends(block)
+            if stripped != block:
+                return self.parse(stripped)
+            raise self._refusal(block, error) from None
         method = parser.get_method().decode("ascii")
         version = parser.get_http_version()
         # llhttp takes RTSP/1.0 and ICE/1.0 for a version, and more than one space before it.
         if not block.startswith(b" HTTP/", len(method) + 1 + len(self.target)) and version != "0.9":
             self._parser = None
             self.fields = []
-            raise RemoteProtocolError("the request line: expected 'METHOD target HTTP/1.1', one space between")
+            raise RemoteProtocolError(MALFORMED)
         if not self._complete or version != "1.1":
             self._parser = None  # llhttp waits for a body, or has said it is closed
         return self._head(method, version, self._take_fields())
+
+    def _refusal(self, block: bytes, error: Exception) -> RemoteProtocolError:
+        """What is wrong, in words that do not depend on how the bytes were cut."""
+        line = block[: block.find(b"\r\n")]
+        if IMPOSSIBLE.search(block) is not None or START.fullmatch(line) is None:
+            return RemoteProtocolError(MALFORMED)
+        if isinstance(error, httptools.HttpParserInvalidMethodError):
+            return RemoteProtocolError(f"method {line.partition(b' ')[0]!r} is not known", 501)
+        return RemoteProtocolError(MALFORMED)
 
     def _head(self, method: str, version: str, fields: Fields) -> RequestHead:
         if version == "1.1":

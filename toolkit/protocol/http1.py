@@ -12,14 +12,21 @@ There are no event objects: a request without a body costs one call, `on_head`.
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from toolkit.errors import LimitExceeded, RemoteProtocolError
 from toolkit.protocol.chunked import ChunkedDecoder
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
-from toolkit.protocol.head import RequestHead, RequestHeadParser, ResponseHead, ResponseHeadParser
+from toolkit.protocol.head import (
+    IMPOSSIBLE,
+    MALFORMED,
+    START,
+    RequestHead,
+    RequestHeadParser,
+    ResponseHead,
+    ResponseHeadParser,
+)
 
 if TYPE_CHECKING:
     from toolkit.protocol.headers import Fields
@@ -27,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Receiver", "RequestReceiver", "ResponseReceiver", "Sink"]
 
-# What can never stand in a head: control characters, a CR or LF that is not part of a CRLF.
-IMPOSSIBLE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
 MESSAGES_A_TURN: Final = 32  # heads taken from one segment before other connections get their turn
 
 
@@ -223,11 +228,14 @@ class Receiver:
             return block, rest
         # A head that can never become valid is refused now: its sender may be waiting for our answer.
         if IMPOSSIBLE.search(partial, max(0, before - 1)) is not None:
-            raise RemoteProtocolError("a control character, or a CR or LF alone, in a head: lines end in CRLF")
+            raise self._malformed()
         if len(partial) > self.limits.head:
             raise self._oversize(partial)
         self._check_start(partial)
         return None, b""
+
+    def _malformed(self) -> RemoteProtocolError:
+        raise NotImplementedError
 
     def _oversize(self, block: bytes | bytearray) -> LimitExceeded:
         raise NotImplementedError
@@ -299,15 +307,15 @@ class RequestReceiver(Receiver):
 
     __slots__ = ("_parser",)
 
-    # A method, then a target of visible characters, then a version: as far as each has come.
-    START = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{0,32}(?: [\x21-\x7e]*(?: [HTP/1.0]*)?)?(?:\r\n?)?")
-
     def __init__(self, sink: Sink, limits: Limits) -> None:
         super().__init__(sink, limits)
         self._parser = RequestHeadParser(limits)
 
+    def _malformed(self) -> RemoteProtocolError:
+        return RemoteProtocolError(MALFORMED)
+
     def _oversize(self, block: bytes | bytearray) -> LimitExceeded:
-        line = block.find(b"\r\n")
+        line = block.find(b"\r\n", 0, self.limits.head + 1)  # of what had come when the limit was passed
         if line < 0 or line > self.limits.target + 64:
             return LimitExceeded(f"the request target is over {self.limits.target} bytes", 414)
         return LimitExceeded(f"the request head is over {self.limits.head} bytes", 431)
@@ -318,8 +326,8 @@ class RequestReceiver(Receiver):
         if line < 0:
             if len(partial) > self.limits.target + 64:
                 raise self._oversize(partial)
-            if self.START.fullmatch(partial) is None:
-                raise RemoteProtocolError("the request line: expected 'METHOD target HTTP/1.1'")
+            if START.fullmatch(partial) is None:
+                raise self._malformed()
 
     def _take_head(self, block: bytes) -> None:
         self._begin_body(self._parser.parse(block))
@@ -342,6 +350,9 @@ class ResponseReceiver(Receiver):
         self._method = method
         self._upgrade = upgrade
         self._interim = 0
+
+    def _malformed(self) -> RemoteProtocolError:
+        return RemoteProtocolError("response head: a control character, or a CR or LF alone; lines end in CRLF", 502)
 
     def _oversize(self, block: bytes | bytearray) -> LimitExceeded:
         return LimitExceeded(f"the response head is over {self.limits.head} bytes", 502)

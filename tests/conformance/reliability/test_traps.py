@@ -21,6 +21,7 @@ from .drive import (
     Accept,
     Call,
     Either,
+    Hang,
     Outcome,
     Recorder,
     Reject,
@@ -212,14 +213,6 @@ TRAPS = [
     Row(
         0, "limit-body-announced", post(b"Content-Length: 999999999\r\n"), RejectBody(frozenset({413})), Limits(body=5)
     ),
-    Row(
-        0,
-        "limit-body-chunk-announced",
-        chunked(b"FFFFFFF\r\nhello"),
-        RejectBody(frozenset({413})),
-        Limits(body=5),
-        tail=False,
-    ),
     # h1spec (uNetworking): its 18 cases with an answer
     Row(0, "h1spec-no-version", b"GET / \r\n\r\n", refuse()),
     Row(0, "h1spec-expect", b"GET /p HTTP/1.1\r\nHost: example.com\r\nExpect: 100-continue\r\n\r\n", EMPTY),
@@ -319,7 +312,7 @@ CONVERSATION = b"".join(
         get(),
         post(b"Content-Length: 5\r\n", b"hello"),
         chunked(b"5;a=b\r\nhello\r\n6\r\n world\r\n0\r\nX-Checksum: abc\r\n\r\n"),
-        b"HEAD /p HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc",
+        b"HEAD /p HTTP/1.1\r\nHost: h\r\n\r\n",
         post(WS + b"Content-Length: 5\r\n", b"hello"),
         b"GET /missing HTTP/1.1\r\nHost: h\r\n\r\n",
         b"DELETE /p HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -483,8 +476,8 @@ async def test_gate_2_any_bytes(mode: str, loop_errors: list[str]) -> None:
             recorder.reached.clear()
             try:
                 outcome = await exchange(here, pieces, eof=True)
-            except TimeoutError:
-                pytest.fail(f"seed {seed}: a hang on {data!r}")
+            except Hang as error:
+                pytest.fail(f"seed {seed}: {error}\n  in: {data!r}")
             try:
                 _judge_fuzz(recorder, outcome, read_requests(data), mode)
                 assert not loop_errors, loop_errors
