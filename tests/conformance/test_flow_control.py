@@ -13,7 +13,7 @@ import os
 import socket
 import tempfile
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -185,11 +185,9 @@ async def test_a_server_that_reads_nothing_stops_the_client(kind: str) -> None:
     async with (
         raw_server(kind, receive_buffer=SMALL) as peer,
         peer.session(limits=MARKS) as http,
-        AsyncExitStack() as stack,
+        http.post(f"{peer.url}/") as x,
     ):
-        accepting = asyncio.ensure_future(peer.accept())  # TLS: its handshake is a part of the client's entering
-        x = await stack.enter_async_context(http.post(f"{peer.url}/"))
-        raw = await accepting
+        raw = await peer.accept()
         received = kernel(raw.sock, socket.SO_RCVBUF)
         task = asyncio.ensure_future(produce(x, count, 2 * TOTAL))
         bound = MARK + largest_send_buffer(kind) + received + 2 * PIECE + (TLS if kind == "tls" else 0)

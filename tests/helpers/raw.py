@@ -316,25 +316,30 @@ class RawServer:
         self.listener = listener
         self.path = path
         self.accepted: list[SocketRaw] = []
+        self.arrived: asyncio.Queue[SocketRaw] = asyncio.Queue()
 
     def session(self, **options: object) -> Session:
         """A session, not yet entered, that knows how to reach this server."""
         return make_session(self.kind, path=self.path, **options)
 
-    async def accept(self, *, receive_buffer: int | None = None) -> SocketRaw:
-        """The next connection; `receive_buffer` bounds what the kernel takes unread (SO_RCVBUF)."""
-        if receive_buffer is not None:  # inherited by accepted sockets, and must stand before the window is offered
-            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    async def accept(self) -> SocketRaw:
+        """The next connection, its TLS handshake done."""
         async with asyncio.timeout(PATIENCE):
-            sock, _ = await asyncio.get_running_loop().sock_accept(self.listener)
-        raw: SocketRaw
-        if self.kind == "tls":
-            raw = TlsRaw(sock, server_side=True)
-            await raw.handshake()
-        else:
-            raw = SocketRaw(sock)
-        self.accepted.append(raw)
-        return raw
+            return await self.arrived.get()
+
+    async def listen(self) -> None:
+        """Accept in the background: with TLS, the handshake is a part of the client's entering."""
+        loop = asyncio.get_running_loop()
+        while True:
+            sock, _ = await loop.sock_accept(self.listener)
+            raw = TlsRaw(sock, server_side=True) if self.kind == "tls" else SocketRaw(sock)
+            self.accepted.append(raw)
+            if isinstance(raw, TlsRaw):
+                try:
+                    await raw.handshake()
+                except (OSError, ssl.SSLError):
+                    continue
+            self.arrived.put_nowait(raw)
 
 
 def make_session(kind: str, *, path: str | None = None, **options: object) -> Session:
@@ -348,7 +353,10 @@ def make_session(kind: str, *, path: str | None = None, **options: object) -> Se
 
 @asynccontextmanager
 async def raw_server(kind: str = "tcp", *, receive_buffer: int | None = None) -> AsyncIterator[RawServer]:
-    """A raw server on loopback; its connections are reset at the end if they are still open."""
+    """A raw server on loopback; its connections are reset at the end if they are still open.
+
+    `receive_buffer` bounds what the kernel takes unread (SO_RCVBUF; accepted sockets inherit it).
+    """
     with tempfile.TemporaryDirectory(prefix="tk-") as folder:
         path: str | None = None
         if kind == "unix":
@@ -366,9 +374,12 @@ async def raw_server(kind: str = "tcp", *, receive_buffer: int | None = None) ->
         listener.listen(16)
         listener.setblocking(False)
         server = RawServer(kind, listener, url, path)
+        listening = asyncio.ensure_future(server.listen())
         try:
             yield server
         finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
             for raw in server.accepted:
                 raw.reset()
             listener.close()

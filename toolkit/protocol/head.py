@@ -54,7 +54,7 @@ class ResponseHead(NamedTuple):
 
 
 # RFC 3986 3.2.2, 3.2.3 without userinfo: reg-name or IP-literal, an optional port (CVE-2026-48710: `Host: a/b?c=`).
-HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]+)(?::([0-9]{0,5}))?")
+HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::([0-9]{0,5}))?")
 ABSOLUTE = re.compile(r"https?://([^/?#]*)([/?].*)?", re.IGNORECASE)
 
 # The fields that decide something below; everything else is carried, not looked at.
@@ -236,7 +236,7 @@ class RequestHeadParser(_Parser):
         target = self.target.decode("latin-1")
         if len(target) > self._limits.target:
             raise LimitExceeded(f"the request target is over {self._limits.target} bytes", 414)
-        if not target.startswith("/") or "#" in target:
+        if not target.startswith("/") or "#" in target or method == "CONNECT":
             host = self._other_form(method, target, host)
         framing, length = NONE, 0
         if facts.codings or facts.lengths:
