@@ -1,4 +1,4 @@
-"""The asking end of a connection: lent to one exchange at a time, given back to the pool when both messages are done."""
+"""The asking end of a connection: lent to one exchange at a time, given back when both messages are done."""
 
 from __future__ import annotations
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from yarl import URL
-
 from toolkit.client.url import join_url
 from toolkit.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
+    from yarl import URL
+
     from toolkit.protocol.headers import Fields
 
 __all__ = ["Hop", "next_hop"]

@@ -8,26 +8,22 @@ head is sent, so that its user can write. Redirects happen inside `head()` and s
 from __future__ import annotations
 
 import asyncio
-import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-from toolkit.client.options import Body, add_missing, make_body
+from toolkit.client.options import add_missing
 from toolkit.client.redirects import Hop, next_hop
+from toolkit.client.sending import SentRequest, host_field
 from toolkit.errors import (
     BodyNotReplayable,
     Disconnected,
-    EarlyAnswer,
-    LocalProtocolError,
     RemoteProtocolError,
     StatusError,
     TotalTimeout,
     UseError,
 )
-from toolkit.protocol.exchange import Exchange
-from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing, split_framing
-from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field, join_fields
-from toolkit.protocol.inbound import Inbound, Pull
-from toolkit.protocol.states import BODY, DONE, IDLE, RAW
+from toolkit.protocol.framing import LENGTH, NONE, RAW_BYTES
+from toolkit.protocol.headers import Fields, Headers, HeadersLike, find_field, join_fields
+from toolkit.protocol.states import BODY, DONE, RAW
 from toolkit.protocol.status import reason_phrase
 
 if TYPE_CHECKING:
@@ -39,14 +35,11 @@ if TYPE_CHECKING:
     from toolkit.client.connection import ClientConnection
     from toolkit.client.options import RequestOptions
     from toolkit.client.session import Session
-    from toolkit.protocol.exchange import Source
+    from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.head import ResponseHead
-    from toolkit.protocol.limits import Limits, Timeouts
+    from toolkit.protocol.inbound import Inbound, Pull
 
 __all__ = ["Ok", "Response"]
-
-OPEN_BODIED = frozenset(["POST", "PUT", "PATCH"])
-IDEMPOTENT = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])  # RFC 9110 9.2.2
 
 
 class Ok(int):
@@ -57,47 +50,16 @@ class Ok(int):
         return bool(self)
 
 
-class Response(Exchange):
+class Response(SentRequest):
     """A request, its answer, and the verbs of `Exchange`; made by a `Session`.
 
     `interim` lists 1xx answers as (status, headers); `history` the redirecting answers that led here.
     """
 
-    __slots__ = (
-        "_body",
-        "_decode",
-        "_fields",
-        "_follow",
-        "_head",
-        "_options",
-        "_pump",
-        "_session",
-        "_started",
-        "_target",
-        "_upgrade",
-        "_url",
-        "_wants_continue",
-        "history",
-        "interim",
-        "timeouts",
-    )
+    __slots__ = ("history", "interim")
 
     def __init__(self, session: Session, method: str, url: URL, fields: Fields, options: RequestOptions) -> None:
-        super().__init__(None, method, Inbound())
-        self._session = session
-        self._url = url
-        self._target = ""
-        self._fields = fields
-        self._options = options
-        self._body: Body | None = None
-        self._head: ResponseHead | None = None
-        self._started = False
-        self._pump: asyncio.Task[None] | None = None
-        self._decode = options.get("decode", True)
-        self._follow = options.get("follow_redirects", False)
-        self._upgrade = options.get("upgrade")
-        self._wants_continue = options.get("expect_continue", False)
-        self.timeouts: Timeouts = options.get("timeouts") or session.timeouts
+        super().__init__(session, method, url, fields, options)
         self.history: list[Response] = []
         self.interim: list[tuple[int, Headers]] = []
 
@@ -108,11 +70,6 @@ class Response(Exchange):
     # -- what is known -----------------------------------------------------------------------------------------
 
     @property
-    def url(self) -> str:
-        """The request's URL; after redirects the last one's."""
-        return str(self._url)
-
-    @property
     def path(self) -> str:
         """The URL's path, percent-decoded."""
         return self._url.path
@@ -121,11 +78,6 @@ class Response(Exchange):
     def raw_path(self) -> str:
         """The URL's path as it is sent."""
         return self._url.raw_path
-
-    @property
-    def target(self) -> str:
-        """The request target as it is sent."""
-        return self._target or self._url.raw_path_qs
 
     @property
     def status(self) -> int | None:
@@ -160,13 +112,6 @@ class Response(Exchange):
         return "1.1" if self._head is None else f"1.{self._head.minor}"
 
     @property
-    def request_headers(self) -> Headers:
-        """The request's fields, without those of framing."""
-        if self._request_headers is None:
-            self._request_headers = Headers.from_fields(self._fields)
-        return self._request_headers
-
-    @property
     def response_headers(self) -> Headers:
         """The answer's fields; empty before they are here."""
         if self._response_headers is None:
@@ -188,10 +133,6 @@ class Response(Exchange):
         if self._whole is None:
             raise UseError(self._say("content before the body was read; await the request, or read()"))
         return self._whole
-
-    @property
-    def _limits(self) -> Limits:
-        return self._session.limits
 
     def raise_for_status(self) -> Response:
         """Itself. Raises `StatusError` when the status is 400 or above, `UseError` before there is one."""
@@ -253,138 +194,6 @@ class Response(Exchange):
             self._abort("the exchange failed at its end")
             raise
 
-    async def _begin(self, *, open_body: bool) -> None:
-        if self._started:
-            raise UseError(self._say("awaited or entered twice; a request is sent once"))
-        self._started = True
-        error = sys.exc_info()[1]
-        self._handling = 0 if error is None else id(error)  # a request made in an `except` block ends cleanly, too
-        session = self._session
-        self._body = make_body(self._options)
-        fields, length, chunked = split_framing(self._fields)
-        self._fields = fields
-        session.add_defaults(self, fields)
-        if self._body is not None:
-            add_missing(fields, self._body.fields)
-            if length is not None and self._body.length is not None and length != self._body.length:
-                raise LocalProtocolError(
-                    self._say(f"content-length {length}, but the body has {self._body.length} bytes")
-                )
-        if self._upgrade is not None:
-            fields += encode_fields([("connection", "upgrade"), ("upgrade", self._upgrade)])
-        has_open_body = open_body and self._body is None and self.method in OPEN_BODIED and self._upgrade is None
-        if not has_open_body and self._body is None and length and self.method != "CONNECT":
-            has_open_body = open_body
-        await self._send(length, chunked, has_open_body)
-
-    async def _send(self, length: int | None, chunked: bool, has_open_body: bool) -> None:
-        """Get a connection, send the head, and a body that is at hand; start the pump of one that is not."""
-        body = self._body
-        coding = self._options.get("coding")
-        if coding is not None and (body is not None or has_open_body):
-            length = None
-            if find_field(self._fields, b"content-encoding") is None:
-                self._fields.append((b"content-encoding", coding.encode("ascii")))
-        elif body is not None and length is None and not chunked:
-            length = body.length
-        framing: Framing = NONE
-        if body is not None or has_open_body:
-            framing = CHUNKED if length is None else LENGTH
-        elif self.method in OPEN_BODIED:
-            framing, length = LENGTH, 0
-        expects = self._wants_continue and framing is not NONE and length != 0
-        if expects and find_field(self._fields, b"expect") is None:
-            self._fields.append((b"expect", b"100-continue"))
-        whole = b""
-        if body is not None and body.data is not None and coding is None and not expects and framing is LENGTH:
-            whole = body.data
-        self._request_headers = None
-        await self._transmit(framing, length, whole, has_open_body or body is not None)
-        if self._out is DONE:
-            return
-        if coding is not None:
-            from toolkit.protocol.codings import make_encoder
-            from toolkit.protocol.outbound_coding import OutboundCoding
-
-            if self._wire is not None:
-                self._coding = OutboundCoding(make_encoder(coding), self._wire.turn())
-        if expects:
-            await self._wait_continue()
-        if body is not None:
-            self._pump = asyncio.get_running_loop().create_task(self._pump_body(body))
-
-    async def _transmit(self, framing: Framing, length: int | None, whole: bytes, open_body: bool) -> None:
-        url = self._url
-        self._target = _authority(url) if self.method == "CONNECT" else url.raw_path_qs
-        connection = await self._session.acquire(url, self.timeouts)
-        supplied = self._body is not None and self._body.data is not None
-        complete = framing is NONE or bool(whole) or (framing is LENGTH and not length and (supplied or not open_body))
-        connection.lend(self)
-        self._wire = connection
-        self._left = self._promised = length or 0 if framing is LENGTH else -1
-        self._framing = framing
-        try:
-            connection.send_request(self, self._target, self._fields, framing, whole)
-        except BaseException:
-            connection.exchange = None
-            self._wire = None
-            connection.receiver.expect("", False)
-            connection.watch.keep_alive.start(connection)
-            self._session.give_back(connection)
-            raise
-        if complete:
-            self._out = DONE
-            self._sent += len(whole)
-            self._left = -1
-        else:
-            self._out = BODY
-
-    async def _wait_continue(self) -> None:
-        """Until 100, a final answer, or `Timeouts.expect` (RFC 9110 10.1.1)."""
-        inbound = self._in
-        assert inbound is not None
-        try:
-            async with asyncio.timeout(self.timeouts.expect):
-                while self._head is None and self._wire is not None and not inbound.ended:
-                    if any(status == 100 for status, _ in self.interim):
-                        return
-                    await self._wire.receive(self)
-        except TimeoutError:
-            return
-
-    async def _pump_body(self, body: Body) -> None:
-        """Send a supplied body. An early answer ends it silently; a failing source has aborted the exchange."""
-        source = body.source
-        try:
-            if body.data is not None:
-                await self.write(body.data)
-            elif source is not None:
-                if not isinstance(source, Exchange) and callable(source) and not hasattr(source, "__aiter__"):
-                    source = source()
-                if hasattr(source, "seek") and body.replayable and not isinstance(source, Exchange):
-                    source.seek(body.start)
-                await self.relay(cast("Source", source))
-            await self.eof()
-        except EarlyAnswer:
-            return
-
-    async def _pump_done(self) -> None:
-        pump = self._pump
-        if pump is not None:
-            self._pump = None
-            try:
-                await pump
-            except asyncio.CancelledError:
-                pump.cancel()
-                raise
-
-    def _stop_pump(self) -> None:
-        pump, self._pump = self._pump, None
-        if pump is not None and not pump.done():
-            pump.cancel()
-        elif pump is not None and not pump.cancelled():
-            pump.exception()  # looked at: the exchange has failed already
-
     # -- the answer --------------------------------------------------------------------------------------------
 
     def _on_head(self, head: ResponseHead) -> None:
@@ -396,6 +205,11 @@ class Response(Exchange):
             coding = join_fields(head.fields, b"content-encoding")
             if coding is not None:
                 inbound.coding = coding.decode("latin-1")
+
+    @property
+    def interim_statuses(self) -> list[int]:
+        """The 1xx answers so far."""
+        return [status for status, _ in self.interim]
 
     def _on_interim(self, status: int, headers: Headers) -> None:
         self.interim.append((status, headers))
@@ -441,35 +255,6 @@ class Response(Exchange):
         if not pump.cancelled() and (error := pump.exception()) is not None and not isinstance(error, Disconnected):
             raise error
 
-    def _can_retry(self) -> bool:
-        """A kept connection that died before a byte of the answer: the request was not taken (RFC 9112 9.3.1)."""
-        connection: ClientConnection | None = self._wire  # type: ignore[assignment]
-        return (
-            connection is not None
-            and connection.used > 1
-            and not connection.answered
-            and self.method in IDEMPOTENT
-            and self._out is DONE
-            and self._body is None
-            and isinstance(connection.lost, Disconnected)
-        )
-
-    async def _retry(self) -> None:
-        self._again()
-        await self._transmit(NONE, None, b"", False)
-
-    def _again(self) -> None:
-        """Back to the state before anything was sent; readers keep their iterator."""
-        inbound = self._in
-        assert inbound is not None
-        inbound.__init__()  # type: ignore[misc]
-        self._head = None
-        self._response_headers = None
-        self._error = None
-        self._out = IDLE
-        self._wire = None
-        self._coding = None
-
     # -- redirects ---------------------------------------------------------------------------------------------
 
     def _next_hop(self) -> Hop | None:
@@ -494,7 +279,7 @@ class Response(Exchange):
         self._again()
         self.method, self._url = hop.method, hop.url
         self._fields = hop.fields
-        add_missing(self._fields, [(b"host", _host(hop.url))])
+        add_missing(self._fields, [(b"host", host_field(hop.url))])
         self._request_headers = None
         if not hop.keeps_body:
             self._body = None
@@ -567,14 +352,6 @@ class Response(Exchange):
         except (TimeoutError, Disconnected, RemoteProtocolError):
             return False
 
-    def _abort(self, reason: str) -> None:
-        self._stop_pump()
-        super()._abort(reason)
-
-    def _must_have_begun(self, call: str) -> None:
-        if not self._started:
-            raise UseError(self._say(f"{call} before the request was sent; `async with` or await it first"))
-
     # -- verbs that differ on this end -------------------------------------------------------------------------
 
     def pull(self, decode: bool = True, size: int | None = None) -> Pull:
@@ -646,18 +423,3 @@ class _Total:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
             raise TotalTimeout(self._x._say(f"not complete within {self._x.timeouts.total} s")) from None
-
-
-def _authority(url: URL) -> str:
-    host = url.raw_host or ""
-    return f"[{host}]:{url.port}" if ":" in host else f"{host}:{url.port}"
-
-
-def _host(url: URL) -> bytes:
-    """The host field: the port only where it is not the scheme's own (RFC 9110 7.2)."""
-    host = url.raw_host or "localhost"
-    if ":" in host:
-        host = f"[{host}]"
-    if url.port is not None and not url.is_default_port():
-        host = f"{host}:{url.port}"
-    return host.encode("ascii")

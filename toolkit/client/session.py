@@ -10,7 +10,8 @@ from yarl import URL
 
 from toolkit._version import __version__
 from toolkit.client.pool import Grant, Origin, Pool
-from toolkit.client.response import Response, _host
+from toolkit.client.response import Response
+from toolkit.client.sending import SentRequest, host_field
 from toolkit.client.transport import Transports
 from toolkit.client.url import join_url, parse_url
 from toolkit.errors import LocalProtocolError, UseError
@@ -169,10 +170,10 @@ class Session:
 
     # -- used by Response --------------------------------------------------------------------------------------
 
-    def add_defaults(self, x: Response, fields: Fields) -> None:
+    def add_defaults(self, x: SentRequest, fields: Fields) -> None:
         """The host, then the session's own headers, then the toolkit's, each unless it is there."""
         if find_field(fields, b"host") is None:
-            fields.insert(0, (b"host", _host(x._url)))
+            fields.insert(0, (b"host", host_field(x._url)))
         more = encode_fields(self.headers) if len(self.headers) else []
         for name, value in [*more, *self._defaults]:
             if find_field(fields, name.lower()) is None:

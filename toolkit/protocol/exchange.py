@@ -10,14 +10,12 @@ what differs (whose head is sent when) is in the two subclasses, `Request` and `
 
 from __future__ import annotations
 
-import codecs
 import sys
 from typing import IO, TYPE_CHECKING, NoReturn, TypeAlias
 
 from toolkit.errors import (
     BodyNotReplayable,
     Disconnected,
-    LimitExceeded,
     LocalProtocolError,
     RemoteProtocolError,
     ToolkitError,
@@ -26,27 +24,25 @@ from toolkit.errors import (
 )
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
 from toolkit.protocol.headers import Headers, HeadersLike, encode_fields
-from toolkit.protocol.inbound import Inbound, Pull, decoding
+from toolkit.protocol.readable import Json, Readable
 from toolkit.protocol.relay import relay_exchange, relay_foreign, send_file
 from toolkit.protocol.states import ABORTED, BODY, DONE, IDLE, RAW, State
 from toolkit.protocol.wire import Moved
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterable, AsyncIterator
+    from collections.abc import AsyncIterable
 
-    from toolkit.protocol.codings import Decoder
-    from toolkit.protocol.limits import Limits
+    from toolkit.protocol.inbound import Inbound
     from toolkit.protocol.outbound_coding import OutboundCoding
     from toolkit.protocol.wire import Wire
 
 __all__ = ["Exchange", "Json", "Source"]
 
-Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 Source: TypeAlias = "Exchange | AsyncIterable[bytes] | IO[bytes]"
 
 
-class Exchange:
+class Exchange(Readable):
     """One request and its response, from either end.
 
     Attributes: `method`, `store` (the application's own dict). The rest are properties; what is known stays known
@@ -59,7 +55,6 @@ class Exchange:
         "_discard",
         "_error",
         "_framing",
-        "_in",
         "_handling",
         "_left",
         "_out",
@@ -68,8 +63,6 @@ class Exchange:
         "_response_headers",
         "_sent",
         "_store",
-        "_whole",
-        "_wire",
         "method",
     )
 
@@ -160,95 +153,6 @@ class Exchange:
     @store.setter
     def store(self, value: dict[str, object]) -> None:
         self._store = value
-
-    # -- the inbound body --------------------------------------------------------------------------------------
-
-    def pull(self, decode: bool = True, size: int | None = None) -> Pull:
-        """Iterate over the inbound body and claim it for the running task.
-
-        `decode=False` gives coded bytes as they came; `size` gives pieces of exactly so many bytes, the last one
-        shorter. Raises `Busy` while another living task reads, `UseError` after a whole-body read. While iterating:
-        `Disconnected`, `RemoteProtocolError` (coding, framing), `ReadTimeout`. Cancelling a read loses nothing.
-        """
-        inbound = self._in
-        if inbound is not None:
-            if inbound.mode == "whole":
-                raise UseError(self._say("pull() after the body was read whole; use what read() returned"))
-            if self._wire is not None:
-                inbound.claim(self._wire.owner(), self._say("pull()"))
-            decoding(inbound, decode)
-        return Pull(self, inbound, decode, size)
-
-    def __aiter__(self) -> Pull:
-        return self.pull()
-
-    async def read(self, limit: int | None = None) -> bytes:
-        """The whole inbound body, decoded and cached.
-
-        `limit` in bytes, `Limits.read` without one; over it `LimitExceeded`. After streaming began: `UseError`.
-        """
-        if self._whole is not None:
-            return self._whole
-        inbound = self._in
-        if inbound is None:
-            self._whole = b""
-            return b""
-        if self._wire is not None:
-            inbound.claim(self._wire.owner(), self._say("read()"))
-        if inbound.mode is not None:
-            raise UseError(self._say("read() after streaming began; read whole or iterate, not both"))
-        if limit is None:
-            limit = self._limits.read
-        pull = self.pull()
-        inbound.mode = "whole"
-        parts: list[bytes] = []
-        size = 0
-        async for part in pull:
-            size += len(part)
-            if size > limit:
-                await pull.aclose()
-                raise LimitExceeded(self._say(f"the body is over {limit} bytes; read(limit=...) or iterate"))
-            parts.append(part)
-        self._whole = parts[0] if len(parts) == 1 else b"".join(parts)
-        return self._whole
-
-    async def text(self, limit: int | None = None) -> str:
-        """The whole body as text, by the charset of its content-type, UTF-8 without one; bad bytes become U+FFFD."""
-        return (await self.read(limit)).decode(_charset(self.content_type), "replace")
-
-    async def json(self, limit: int | None = None) -> Json:
-        """The whole body, parsed. Raises `RemoteProtocolError` (status hint 400) when it is not JSON (RFC 8259)."""
-        import orjson
-
-        data = await self.read(limit)
-        try:
-            value: Json = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            raise RemoteProtocolError(self._say(f"the body is not JSON: {error}")) from None
-        return value
-
-    async def xml(self, limit: int | None = None) -> dict[str, Json]:
-        """The whole body as xmltodict reads it. Needs the extra `xml`. Raises `RemoteProtocolError` for bad XML."""
-        import xmltodict
-
-        data = await self.read(limit)
-        try:
-            value: dict[str, Json] = xmltodict.parse(data)
-        except xmltodict.expat.ExpatError as error:  # type: ignore[attr-defined]
-            raise RemoteProtocolError(self._say(f"the body is not XML: {error}")) from None
-        return value
-
-    async def lines(self) -> AsyncIterator[str]:
-        """The body's lines as they arrive, without their ends (LF or CRLF)."""
-        decoder = codecs.getincrementaldecoder(_charset(self.content_type))("replace")
-        rest = ""
-        async for data in self.pull():
-            *whole, rest = (rest + decoder.decode(data)).split("\n")
-            for line in whole:
-                yield line.removesuffix("\r")
-        rest += decoder.decode(b"", True)
-        if rest:
-            yield rest.removesuffix("\r")
 
     # -- the outbound message ----------------------------------------------------------------------------------
 
@@ -386,11 +290,6 @@ class Exchange:
         """Turn the exchange into a raw duplex byte stream with the same verbs (RFC 9110 7.8, 9.3.6)."""
         raise NotImplementedError
 
-    @property
-    def _limits(self) -> Limits:
-        """Those of this end."""
-        raise NotImplementedError
-
     # -- shared with the subclasses, the relay and the wire ----------------------------------------------------
 
     def _start_body(self, framing: Framing, length: int) -> None:
@@ -407,32 +306,6 @@ class Exchange:
         self._left = -1
         self._discard = False
         self._coding = None
-
-    def _start_decoding(self, inbound: Inbound) -> Decoder | None:
-        """The decoder of this body; remembers that there is none for `identity`."""
-        from toolkit.protocol.codings import make_decoder
-
-        limits = self._limits
-        inbound.decoder = make_decoder(inbound.coding, step=limits.decode_step, depth=limits.coding_depth)
-        if inbound.decoder is None:
-            inbound.coding = ""
-        return inbound.decoder
-
-    async def _receive(self, inbound: Inbound) -> None:
-        """Wait for something to arrive; the first to wait is who the peer's 100-continue waits for."""
-        wire = self._wire
-        if wire is None:
-            if not inbound.ended:
-                inbound.fail(Disconnected("the connection is gone", self))
-            return
-        if inbound.expect:
-            inbound.expect = False
-            wire.send_continue()
-        await wire.receive(self)
-
-    def _consumed(self, count: int) -> None:
-        if self._wire is not None:
-            self._wire.consumed(self, count)
 
     async def _drain(self, wire: Wire) -> None:
         try:
@@ -453,7 +326,9 @@ class Exchange:
         return self._wire.inbound_left(self) if self._wire is not None else 0
 
     def _too_much(self, call: str, size: int) -> NoReturn:
-        raise LocalProtocolError(self._say(f"{call} of {size} bytes, {self._left} of the promised {self._promised} are left"))
+        raise LocalProtocolError(
+            self._say(f"{call} of {size} bytes, {self._left} of the promised {self._promised} are left")
+        )
 
     async def _short(self) -> None:
         text = f"eof() {self._left} bytes short of the promised {self._promised}"
@@ -522,15 +397,3 @@ def _as_bytes(data: bytes | bytearray | memoryview) -> bytes:
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
     raise UseError(f"write() takes bytes, not {type(data).__name__}; encode text first")
-
-
-def _charset(content_type: str) -> str:
-    """The charset parameter, checked; UTF-8 without a known one."""
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            try:
-                return codecs.lookup(value.strip().strip('"')).name
-            except LookupError:
-                break
-    return "utf-8"

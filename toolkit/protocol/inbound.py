@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from toolkit.errors import Busy, UseError
+from toolkit.errors import Busy, RemoteProtocolError, UseError
 
 if TYPE_CHECKING:
-    from toolkit.protocol.codings import Decoder
-    from toolkit.protocol.exchange import Exchange
+    from toolkit.protocol.decoding import Decoder
     from toolkit.protocol.headers import Fields
+    from toolkit.protocol.readable import Readable
     from toolkit.protocol.wire import Owner
 
 __all__ = ["Inbound", "Pull", "decoding"]
@@ -118,7 +118,7 @@ class Pull:
 
     __slots__ = ("_decode", "_inbound", "_size", "_x")
 
-    def __init__(self, x: Exchange, inbound: Inbound | None, decode: bool, size: int | None) -> None:
+    def __init__(self, x: Readable, inbound: Inbound | None, decode: bool, size: int | None) -> None:
         if size is not None and size < 1:
             raise UseError(f"pull(size={size}): expected at least 1")
         self._x = x
@@ -146,26 +146,33 @@ class Pull:
 
     def _step(self, inbound: Inbound) -> bytes:
         """A piece that needs no waiting, or b""."""
-        decoder = None
-        if self._decode and inbound.coding:
-            decoder = inbound.decoder or self._x._start_decoding(inbound)
         if inbound.rest:
             data, inbound.rest = inbound.rest, b""
             return data
-        if decoder is None:
-            data = inbound.take()
-            if data:
-                self._x._consumed(len(data))
-            return data
-        while True:
-            data = decoder.next()
-            if data:
-                return data
-            coded = inbound.take()
-            if not coded:
-                return b""
-            self._x._consumed(len(coded))
-            decoder.feed(coded)
+        if self._decode and inbound.coding:
+            return self._decoded(inbound)
+        data = inbound.take()
+        if data:
+            self._x._consumed(len(data))
+        return data
+
+    def _decoded(self, inbound: Inbound) -> bytes:
+        """The same with the coding undone, at most `Limits.decode_step` bytes."""
+        try:
+            decoder = inbound.decoder or self._x._start_decoding(inbound)
+            if decoder is None:
+                return self._step(inbound)
+            while True:
+                data = decoder.next()
+                if data:
+                    return data
+                coded = inbound.take()
+                if not coded:
+                    return b""
+                self._x._consumed(len(coded))
+                decoder.feed(coded)
+        except RemoteProtocolError as error:
+            raise self._x._failure(error, "decoding the body") from error
 
     async def _sized(self, inbound: Inbound, size: int) -> bytes:
         """Pieces of exactly `size` bytes, the last one shorter."""
@@ -197,7 +204,10 @@ class Pull:
         if inbound.error is not None:
             raise self._x._failure(inbound.error, "reading the body")
         if self._decode and inbound.decoder is not None:
-            inbound.decoder.finish()
+            try:
+                inbound.decoder.finish()
+            except RemoteProtocolError as error:
+                raise self._x._failure(error, "decoding the body") from error
         raise StopAsyncIteration
 
     async def aclose(self) -> None:

@@ -8,16 +8,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from toolkit.errors import UseError
+
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from toolkit.protocol.codings import Encoder
     from toolkit.protocol.exchange import Exchange
+    from toolkit.protocol.wire import Wire
 
-__all__ = ["OutboundCoding"]
+__all__ = ["OutboundCoding", "start_coding"]
 
 # gzip level 6 does about 40 MB/s on one core: 64 KiB hold the loop for 1.6 ms, a hand-over to a thread costs 0.1 ms.
 OFFLOAD: Final = 64 * 1024
+
+
+def start_coding(coding: str, wire: Wire) -> OutboundCoding:
+    """The coding of one message on this wire. Raises `UseError` for one that is not there."""
+    from toolkit.protocol.codings import available_codings, make_encoder
+
+    if coding not in available_codings():
+        raise UseError(f"coding={coding!r}: expected one of {', '.join(available_codings())}")
+    return OutboundCoding(make_encoder(coding), wire.turn())
 
 
 class OutboundCoding:

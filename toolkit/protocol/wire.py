@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.framing import Framing
     from toolkit.protocol.headers import Fields
     from toolkit.protocol.limits import Limits
+    from toolkit.protocol.readable import Readable
 
 __all__ = ["Caps", "Moved", "Owner", "Wire"]
 
@@ -79,7 +80,7 @@ class Wire(Protocol):
     def switch(self, x: Exchange) -> bytes:
         """Raw bytes from here on, both ways; returns those that have come already."""
 
-    def consumed(self, x: Exchange, count: int) -> None:
+    def consumed(self, x: Readable, count: int) -> None:
         """`count` bytes have left the inbound buffer: credit for the sender."""
 
     def inbound_left(self, x: Exchange) -> int:

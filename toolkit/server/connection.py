@@ -178,10 +178,8 @@ class ServerConnection(Connection):
         inbound = x._in
         if inbound is not None and not inbound.ended:
             # Decided now, so that it can be announced: what will not be read cannot be kept either.
-            if (x._head.expect and not inbound.received) or (
-                x._head.framing is LENGTH and self.receiver.left > self.limits.drain
-            ):
-                self._last = True
+            unasked = x._head.expect and not inbound.received
+            self._last |= unasked or (x._head.framing is LENGTH and self.receiver.left > self.limits.drain)
         status = x._status
         if status == 204:
             data = self._head(x, fields, b"")

@@ -195,9 +195,9 @@ class Request(Exchange):
 
     def _negotiate(self, coding: str, fields: Fields, length: int | None) -> int | None:
         """Set up the encoder; a coded body's length is not known beforehand."""
-        from toolkit.protocol.codings import available_codings, make_encoder
+        from toolkit.protocol.codings import available_codings
         from toolkit.protocol.negotiate import choose_coding
-        from toolkit.protocol.outbound_coding import OutboundCoding
+        from toolkit.protocol.outbound_coding import start_coding
 
         fields.append((b"vary", b"accept-encoding"))
         chosen: str | None = coding
@@ -210,7 +210,7 @@ class Request(Exchange):
             return length
         fields.append((b"content-encoding", chosen.encode("ascii")))
         if self._wire is not None and self.method != "HEAD":
-            self._coding = OutboundCoding(make_encoder(chosen), self._wire.turn())
+            self._coding = start_coding(chosen, self._wire)
         return None
 
     def answer(self, status: int, fields: Fields, body: bytes) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.http1 import Receiver
     from toolkit.protocol.inbound import Inbound
     from toolkit.protocol.limits import Limits
+    from toolkit.protocol.readable import Readable
     from toolkit.protocol.wire import Caps
 
 __all__ = ["Connection"]
@@ -228,7 +229,7 @@ class Connection(asyncio.Protocol):
         else:
             self.close()
 
-    def consumed(self, x: Exchange, count: int) -> None:
+    def consumed(self, x: Readable, count: int) -> None:
         """A reader took `count` bytes."""
         if self._paused:
             inbound = x._in

@@ -1,0 +1,177 @@
+"""The reading half of an exchange: the inbound body by pieces, whole, as text, JSON, XML or lines."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+from toolkit.errors import Disconnected, LimitExceeded, RemoteProtocolError, UseError
+from toolkit.protocol.inbound import Pull, decoding
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from toolkit.protocol.decoding import Decoder
+    from toolkit.protocol.exchange import Exchange
+    from toolkit.protocol.inbound import Inbound
+    from toolkit.protocol.limits import Limits
+    from toolkit.protocol.wire import Wire
+
+__all__ = ["Json", "Readable"]
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+
+class Readable:
+    """What can be done with an inbound body; `Exchange` is one."""
+
+    __slots__ = ("_in", "_whole", "_wire")
+
+    _in: Inbound | None
+    _whole: bytes | None
+    _wire: Wire | None
+
+    @property
+    def content_type(self) -> str:
+        """The inbound content-type field, "" without one."""
+        raise NotImplementedError
+
+    @property
+    def _limits(self) -> Limits:
+        """Those of this end."""
+        raise NotImplementedError
+
+    def _say(self, text: str) -> str:
+        """`text`, with method and URL."""
+        raise NotImplementedError
+
+    def _failure(self, error: Exception | None, phase: str) -> Exception:
+        """`error` again, with method, URL, phase and bytes moved."""
+        raise NotImplementedError
+
+    def pull(self, decode: bool = True, size: int | None = None) -> Pull:
+        """Iterate over the inbound body and claim it for the running task.
+
+        `decode=False` gives coded bytes as they came; `size` gives pieces of exactly so many bytes, the last one
+        shorter. Raises `Busy` while another living task reads, `UseError` after a whole-body read. While iterating:
+        `Disconnected`, `RemoteProtocolError` (coding, framing), `ReadTimeout`. Cancelling a read loses nothing.
+        """
+        inbound = self._in
+        if inbound is not None:
+            if inbound.mode == "whole":
+                raise UseError(self._say("pull() after the body was read whole; use what read() returned"))
+            if self._wire is not None:
+                inbound.claim(self._wire.owner(), self._say("pull()"))
+            decoding(inbound, decode)
+        return Pull(self, inbound, decode, size)
+
+    def __aiter__(self) -> Pull:
+        return self.pull()
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """The whole inbound body, decoded and cached.
+
+        `limit` in bytes, `Limits.read` without one; over it `LimitExceeded`. After streaming began: `UseError`.
+        """
+        if self._whole is not None:
+            return self._whole
+        inbound = self._in
+        if inbound is None:
+            self._whole = b""
+            return b""
+        if self._wire is not None:
+            inbound.claim(self._wire.owner(), self._say("read()"))
+        if inbound.mode is not None:
+            raise UseError(self._say("read() after streaming began; read whole or iterate, not both"))
+        if limit is None:
+            limit = self._limits.read
+        pull = self.pull()
+        inbound.mode = "whole"
+        parts: list[bytes] = []
+        size = 0
+        async for part in pull:
+            size += len(part)
+            if size > limit:
+                await pull.aclose()
+                raise LimitExceeded(self._say(f"the body is over {limit} bytes; read(limit=...) or iterate"))
+            parts.append(part)
+        self._whole = parts[0] if len(parts) == 1 else b"".join(parts)
+        return self._whole
+
+    async def text(self, limit: int | None = None) -> str:
+        """The whole body as text, by the charset of its content-type, UTF-8 without one; bad bytes become U+FFFD."""
+        return (await self.read(limit)).decode(_charset(self.content_type), "replace")
+
+    async def json(self, limit: int | None = None) -> Json:
+        """The whole body, parsed. Raises `RemoteProtocolError` (status hint 400) when it is not JSON (RFC 8259)."""
+        import orjson
+
+        data = await self.read(limit)
+        try:
+            value: Json = orjson.loads(data)
+        except orjson.JSONDecodeError as error:
+            raise RemoteProtocolError(self._say(f"the body is not JSON: {error}")) from None
+        return value
+
+    async def xml(self, limit: int | None = None) -> dict[str, Json]:
+        """The whole body as xmltodict reads it. Needs the extra `xml`. Raises `RemoteProtocolError` for bad XML."""
+        import xmltodict
+
+        data = await self.read(limit)
+        try:
+            value: dict[str, Json] = xmltodict.parse(data)
+        except xmltodict.expat.ExpatError as error:  # type: ignore[attr-defined]
+            raise RemoteProtocolError(self._say(f"the body is not XML: {error}")) from None
+        return value
+
+    async def lines(self) -> AsyncIterator[str]:
+        """The body's lines as they arrive, without their ends (LF or CRLF)."""
+        decoder = codecs.getincrementaldecoder(_charset(self.content_type))("replace")
+        rest = ""
+        async for data in self.pull():
+            *whole, rest = (rest + decoder.decode(data)).split("\n")
+            for line in whole:
+                yield line.removesuffix("\r")
+        rest += decoder.decode(b"", True)
+        if rest:
+            yield rest.removesuffix("\r")
+
+    # -- waiting and decoding ----------------------------------------------------------------------------------
+
+    def _start_decoding(self, inbound: Inbound) -> Decoder | None:
+        """The decoder of this body; remembers that there is none for `identity`."""
+        from toolkit.protocol.decoding import make_decoder
+
+        limits = self._limits
+        inbound.decoder = make_decoder(inbound.coding, step=limits.decode_step, depth=limits.coding_depth)
+        if inbound.decoder is None:
+            inbound.coding = ""
+        return inbound.decoder
+
+    async def _receive(self, inbound: Inbound) -> None:
+        """Wait for something to arrive; the first to wait is who the peer's 100-continue waits for."""
+        wire = self._wire
+        if wire is None:
+            if not inbound.ended:
+                inbound.fail(Disconnected("the connection is gone"))
+            return
+        if inbound.expect:
+            inbound.expect = False
+            wire.send_continue()
+        await wire.receive(cast("Exchange", self))
+
+    def _consumed(self, count: int) -> None:
+        if self._wire is not None:
+            self._wire.consumed(self, count)
+
+
+def _charset(content_type: str) -> str:
+    """The charset parameter, checked; UTF-8 without a known one."""
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            try:
+                return codecs.lookup(value.strip().strip('"')).name
+            except LookupError:
+                break
+    return "utf-8"
