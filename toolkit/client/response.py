@@ -16,6 +16,7 @@ from toolkit.client.sending import SentRequest, host_field
 from toolkit.errors import (
     BodyNotReplayable,
     Disconnected,
+    EarlyAnswer,
     RemoteProtocolError,
     StatusError,
     TotalTimeout,
@@ -23,7 +24,7 @@ from toolkit.errors import (
 )
 from toolkit.protocol.framing import LENGTH, NONE, RAW_BYTES
 from toolkit.protocol.headers import Fields, Headers, HeadersLike, find_field, join_fields
-from toolkit.protocol.states import BODY, DONE, RAW
+from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
 from toolkit.protocol.status import reason_phrase
 
 if TYPE_CHECKING:
@@ -313,6 +314,8 @@ class Response(SentRequest):
         inbound = self._in
         if inbound is None or self._wire is None:
             return
+        if self._out is ABORTED and not isinstance(self._error, EarlyAnswer):
+            return  # aborted by its own user
         if self._head is None:
             await self.head()
         if inbound.ended or self._wire is None:

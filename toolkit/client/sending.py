@@ -267,7 +267,8 @@ class SentRequest(Exchange):
         self._coding = None
 
     def _abort(self, reason: str) -> None:
-        self._stop_pump()
+        if self._pump is not None and asyncio.current_task() is not self._pump:
+            self._stop_pump()
         super()._abort(reason)
 
 

@@ -63,6 +63,7 @@ class Exchange(Readable):
         "_response_headers",
         "_sent",
         "_store",
+        "_told",
         "method",
     )
 
@@ -76,6 +77,7 @@ class Exchange(Readable):
         self._promised = -1
         self._handling = 0  # the exception (its id) that was being handled when the exchange began: none of its own
         self._sent = 0
+        self._told = False  # a failure was raised to somebody
         self._discard = False  # the answer has no body (HEAD, 204, 304): what is written is dropped
         self._error: Exception | None = None  # why the outbound message cannot go on
         self._coding: OutboundCoding | None = None
@@ -366,6 +368,7 @@ class Exchange(Readable):
 
     def _failure(self, error: Exception | None, phase: str) -> Exception:
         """`error` again, for the person who reads it: method, URL, phase, bytes moved."""
+        self._told = True
         if error is None:
             return Disconnected(self._say(f"{phase}: the exchange is over"), self)
         text = self._say(f"{phase}: {error} (received {self._progress()}, sent {self._sent})")

@@ -87,6 +87,7 @@ def _can_splice(x: Exchange, source: Exchange) -> bool:
         and origin is not None
         and inbound is not None
         and not inbound.chunks
+        and not inbound.rest
         and not inbound.ended
         and x._error is None
         and x._coding is None

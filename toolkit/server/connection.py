@@ -372,12 +372,18 @@ class ServerConnection(Connection):
         if x.cancelled_by is not None or self._deferred is not None:
             return
         if by == "peer" and self.waits_here(task):
+            self.loop.call_soon(self._cancel_unless_told, x, task)
             return
         if x._shields:
             self._deferred = by
             return
         x.cancelled_by = by
         task.cancel()
+
+    def _cancel_unless_told(self, x: Request, task: asyncio.Task[object]) -> None:
+        """It waited for this link, or had just been woken by it. Told or finished: good. Elsewhere by now: cancel."""
+        if not x._told and not task.done() and task is self.task:
+            self._cancel_handler(x, "peer")
 
     def take_deferred(self, x: Request) -> bool:
         """The last shield is off: whether a cancellation had waited for that."""

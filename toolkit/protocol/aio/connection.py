@@ -107,7 +107,8 @@ class Connection(asyncio.Protocol):
             reason = str(exc) if exc is not None else "the connection was closed"
             self.lost = Disconnected(f"the peer disconnected: {reason}", clean=exc is None)
             self.lost.__cause__ = exc
-        self.receiver.receive_eof()
+        if exc is None:
+            self.receiver.receive_eof()
         self.receiver.stop()
         self.watch.forget(self)
         x = self.exchange
@@ -272,8 +273,7 @@ class Connection(asyncio.Protocol):
             try:
                 await future
             finally:
-                if self._drainers and entry in self._drainers:
-                    self._drainers.remove(entry)
+                self._drainers.remove(entry)
         if self.lost is not None:
             raise self.lost
 
@@ -292,10 +292,8 @@ class Connection(asyncio.Protocol):
         try:
             await future
         finally:
-            waiters = self._waiters
-            if waiters and entry in waiters:
-                waiters.remove(entry)
-            if not waiters:
+            self._waiters.remove(entry)
+            if not self._waiters:
                 reading.stop(self)
 
     async def offload(self, call: Callable[[bytes], bytes], data: bytes) -> bytes:
@@ -325,19 +323,14 @@ class Connection(asyncio.Protocol):
 
     def _wake(self) -> None:
         """Whoever waits for something to arrive looks again."""
-        waiters = self._waiters
-        if waiters:
-            self._waiters = None
-            for future, _ in waiters:
-                if not future.done():
-                    future.set_result(None)
+        for future, _ in self._waiters or ():
+            if not future.done():
+                future.set_result(None)
 
     def _release_drainers(self) -> None:
-        drainers, self._drainers = self._drainers, None
-        if drainers:
-            for future, _ in drainers:
-                if not future.done():
-                    future.set_result(None)
+        for future, _ in self._drainers or ():
+            if not future.done():
+                future.set_result(None)
 
     def watch_ends(self, future: asyncio.Future[None]) -> None:
         """Wake `future`, too, when the link is given up: for a task that waits on the socket itself."""
@@ -348,7 +341,7 @@ class Connection(asyncio.Protocol):
     def unwatch(self, future: asyncio.Future[None]) -> None:
         """It waits no longer."""
         if self._drainers:
-            self._drainers = [entry for entry in self._drainers if entry[0] is not future] or None
+            self._drainers[:] = [entry for entry in self._drainers if entry[0] is not future]
 
     async def empty_buffer(self) -> None:
         """Wait until the kernel has everything: what goes past the transport must come behind it."""
@@ -361,7 +354,7 @@ class Connection(asyncio.Protocol):
                 self.transport.set_write_buffer_limits(self.limits.write_mark)
 
     def waits_here(self, task: asyncio.Task[object]) -> bool:
-        """Whether `task` is waiting in this connection's `receive` or `drain`: it is told by an error."""
+        """Whether `task` is waiting in `receive` or `drain` here, or was woken there and has not run yet."""
         entries = (self._waiters or []) + (self._drainers or [])
         return any(owner is task for _, owner in entries)
 

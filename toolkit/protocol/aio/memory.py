@@ -20,6 +20,7 @@ __all__ = ["MemoryTransport", "memory_pair"]
 
 CAPS: Final = Caps(half_close=True, reset=True, zero_copy=False)
 MARK: Final = 64 * 1024  # asyncio's own default for sockets
+READ: Final = 256 * 1024  # asyncio's own bound for one read
 
 
 class MemoryTransport(asyncio.Transport):
@@ -32,7 +33,7 @@ class MemoryTransport(asyncio.Transport):
         self._loop = loop
         self._protocol = protocol
         self._peer: MemoryTransport | None = None
-        self._buffer: deque[bytes] = deque()  # written here, not yet taken by the peer
+        self._buffer: deque[bytes | memoryview] = deque()  # written here, not yet taken by the peer
         self._size = 0
         self._high, self._low = MARK, MARK // 4
         self._writing_paused = False
@@ -154,9 +155,7 @@ class MemoryTransport(asyncio.Transport):
                     self._loop.call_soon(self._lose, ConnectionResetError("the peer is gone"))
             return
         if peer._reading and self._buffer:
-            data = self._buffer.popleft() if len(self._buffer) == 1 else b"".join(self._buffer)
-            self._buffer.clear()
-            self._size = 0
+            data = self._take()
             if not peer._closing:
                 peer._protocol.data_received(data)
             if self._writing_paused and self._size <= self._low:
@@ -172,6 +171,23 @@ class MemoryTransport(asyncio.Transport):
                 peer.close()
         if self._closing and not self._lost:
             self._loop.call_soon(self._lose, None)
+
+    def _take(self) -> bytes:
+        """What one read of a socket would give: as much as is there, up to a bound."""
+        buffer = self._buffer
+        parts: list[bytes | memoryview] = []
+        size = 0
+        while buffer and size < READ:
+            piece = buffer.popleft()
+            if len(piece) > READ - size:
+                view = memoryview(piece)
+                buffer.appendleft(view[READ - size :])
+                piece = view[: READ - size]
+            parts.append(piece)
+            size += len(piece)
+        self._size -= size
+        first = parts[0]
+        return first if len(parts) == 1 and isinstance(first, bytes) else b"".join(parts)
 
     def _lose(self, error: Exception | None) -> None:
         if self._lost:
