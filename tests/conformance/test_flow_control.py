@@ -188,6 +188,7 @@ async def test_a_server_that_reads_nothing_stops_the_client(kind: str) -> None:
         http.post(f"{peer.url}/") as x,
     ):
         raw = await peer.accept()
+        assert isinstance(raw, SocketRaw)
         received = kernel(raw.sock, socket.SO_RCVBUF)
         task = asyncio.ensure_future(produce(x, count, 2 * TOTAL))
         bound = MARK + largest_send_buffer(kind) + received + 2 * PIECE + (TLS if kind == "tls" else 0)
@@ -242,6 +243,7 @@ async def test_a_client_that_stops_reading_stops_the_servers_socket(kind: str) -
         peer.session(limits=MARKS) as http,
         answering(peer, http.get(f"{peer.url}/"), sent) as (x, raw, _),
     ):
+        assert isinstance(raw, SocketRaw)
         raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL)
         task = asyncio.ensure_future(produce_raw(raw, count, 2 * TOTAL))
         received = largest_tcp("tcp_rmem") if kind == "tcp" else 0

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import hashlib
 import http.client
+import io
 import random
 from typing import TYPE_CHECKING
 
@@ -261,12 +262,12 @@ async def test_aiohttp(kind: str) -> None:
                 assert await answer.json() == {"method": "GET", "query": {"a": "1"}}
             async with client.head("/json") as answer:
                 assert answer.status == 200
-            for body in (DATA, parts()):
+            for body in (io.BytesIO(DATA), parts()):
                 async with client.post("/sum", data=body) as answer:
                     assert await answer.text() == SUM
-            async with client.post("/sum", data=DATA, expect100=True) as answer:
+            async with client.post("/sum", data=io.BytesIO(DATA), expect100=True) as answer:
                 assert await answer.text() == SUM
-            async with client.post("/sum", data=DATA, compress="gzip") as answer:
+            async with client.post("/sum", data=io.BytesIO(DATA), compress="gzip") as answer:
                 assert await answer.text() == SUM
             async with client.post("/echo", data=in_turns()) as answer:
                 assert await answer.content.readany() == b"first"

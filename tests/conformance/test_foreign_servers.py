@@ -83,12 +83,6 @@ def upstream_app() -> App:
             sha.update(part)
         return sha.hexdigest()
 
-    @web.post("/echo")
-    async def echo(r: Request) -> None:
-        await r.prepare()
-        async for part in r:
-            await r.write(part)
-
     @web.get("/streamed")
     async def streamed(r: Request) -> None:
         await r.prepare()
@@ -212,13 +206,6 @@ async def test_uploads_through_nginx_to_our_server(tmp_path: Path, way: str) -> 
         assert await (await http.post(f"{url}/sum", body=DATA, expect_continue=True)).text() == SUM
         async with http.get(f"{url}/streamed") as x:
             assert await total_of(x) == (len(DATA), SUM)
-
-
-async def test_a_duplex_echo_through_nginx(tmp_path: Path) -> None:
-    async with nginx(tmp_path) as peer, Session() as http, http.post(f"{peer.url}/through/echo") as x:
-        sent = asyncio.ensure_future(_send_all(x))
-        assert await total_of(x) == (len(DATA), SUM)
-        await sent
 
 
 async def _send_all(x: Exchange) -> None:

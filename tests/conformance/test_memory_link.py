@@ -30,6 +30,7 @@ class Recorder:
         self.port = port
         self.tape: list[tuple[bytearray, bytearray]] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self.sockets: list[socket.socket] = []
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen()
@@ -43,6 +44,7 @@ class Recorder:
             server = socket.socket()
             for sock in (client, server):
                 sock.setblocking(False)
+                self.sockets.append(sock)
             await loop.sock_connect(server, ("127.0.0.1", self.port))
             up, down = bytearray(), bytearray()
             self.tape.append((up, down))
@@ -169,7 +171,8 @@ async def over_tcp(run: Callable[[Session, str], Awaitable[None]]) -> list[tuple
         serving.cancel()
         async with asyncio.timeout(PATIENCE):
             await asyncio.gather(serving, *recorder.tasks, return_exceptions=True)
-        recorder.listener.close()
+        for sock in (recorder.listener, *recorder.sockets):
+            sock.close()
         return [(bytes(up), bytes(down)) for up, down in recorder.tape]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.answers import answering, chunk, read_answer, read_chunked, read_head, read_request
-from tests.helpers.raw import SOCKET_KINDS, raw_server
+from tests.helpers.raw import raw_server
 from tests.helpers.served import KINDS, served
 from toolkit import App, RemoteProtocolError, UseError
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from toolkit import Exchange, Request, Response
 
 LINKS = pytest.mark.parametrize("kind", KINDS)
-SOCKETS = pytest.mark.parametrize("kind", SOCKET_KINDS)
 
 
 async def whole(request: Response) -> Response:
@@ -68,7 +67,7 @@ async def test_no_103_to_http_1_0() -> None:
         assert (await read_answer(raw)).status == 200
 
 
-@SOCKETS
+@LINKS
 async def test_too_many_interim_answers_are_refused(kind: str) -> None:
     async with raw_server(kind) as peer, peer.session() as http:
         asking = asyncio.ensure_future(whole(http.get(f"{peer.url}/")))
@@ -235,7 +234,7 @@ async def test_http_1_0_keep_alive_when_asked_for_and_the_length_is_known() -> N
         assert await raw.rest() == b""
 
 
-@SOCKETS
+@LINKS
 async def test_an_until_close_answer_ended_by_fin_is_neither_complete_nor_broken(kind: str) -> None:
     sent = b"HTTP/1.0 200 OK\r\n\r\nall there is"
     async with (
@@ -437,7 +436,7 @@ async def test_an_upgrade_that_is_not_taken_serves_the_body_and_the_rest(kind: s
         assert [(await read_answer(raw)).body for _ in range(2)] == [b"not upgraded: body"] * 2
 
 
-@SOCKETS
+@LINKS
 async def test_an_upgrade_that_the_server_refuses_is_an_ordinary_answer(kind: str) -> None:
     sent = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno"
     async with (
@@ -483,7 +482,7 @@ async def test_connect_on_the_server_is_a_raw_duplex_stream(kind: str) -> None:
         assert await raw.receive(8) == b"> b\n> c\n"
 
 
-@SOCKETS
+@LINKS
 async def test_connect_on_the_client(kind: str) -> None:
     sent = b"HTTP/1.1 200 Connected\r\n\r\nhello\n"
     async with (

@@ -105,8 +105,8 @@ async def test_eof_short_of_the_promised_length_aborts_and_raises() -> None:
 
     sent = await sent_for(handler)
     assert isinstance(seen[0], LocalProtocolError)
-    assert "10" in str(seen[0])
-    assert "4" in str(seen[0])
+    assert "10" in str(seen[0]), "the promise is named"
+    assert "6" in str(seen[0]), "and what is missing"
     assert b"12345" not in sent
     assert sent.count(b"HTTP/1.1") <= 1
 
@@ -637,6 +637,8 @@ async def test_pull_and_head_never_end_an_open_body() -> None:
         await script.client.sees(b"x")
         await script.client.write(b"still open")
         await script.server.sees(b"still open")
+        await script.client.eof()
+        await script.server.sees_end()
 
 
 async def test_leaving_the_block_ends_an_open_body() -> None:
@@ -782,6 +784,8 @@ async def test_concurrent_writes_are_atomic_in_call_order() -> None:
         writing = [asyncio.ensure_future(r.write(block)) for block in blocks]
         await script.client.sees(b"".join(blocks))
         await asyncio.gather(*writing)
+        await script.client.eof()
+        await script.server.sees_end()
 
 
 @pytest.mark.parametrize(

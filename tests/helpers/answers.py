@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from toolkit import Response
 
-    from .raw import Raw, RawServer, SocketRaw
+    from .raw import Raw, RawServer
 
 __all__ = ["Answer", "Asked", "answering", "chunk", "read_answer", "read_chunked", "read_head", "read_request"]
 
@@ -118,15 +118,13 @@ async def read_request(raw: Raw) -> Asked:
 
 
 @asynccontextmanager
-async def answering(
-    peer: RawServer, request: Response, sent: bytes
-) -> AsyncIterator[tuple[Response, SocketRaw, bytes]]:
+async def answering(peer: RawServer, request: Response, sent: bytes) -> AsyncIterator[tuple[Response, Raw, bytes]]:
     """Enter a request whose block waits for the answer's head, while the raw peer reads its head and sends `sent`.
 
     Gives the response, the raw end and the request's head.
     """
 
-    async def serve() -> tuple[SocketRaw, bytes]:
+    async def serve() -> tuple[Raw, bytes]:
         raw = await peer.accept()
         head = await raw.until(b"\r\n\r\n")
         await raw.send(sent)

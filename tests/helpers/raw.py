@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from toolkit import Session
+from toolkit import App, Session
 
 from .tls import client_context, server_context
 
@@ -231,7 +231,7 @@ class TlsRaw(SocketRaw):
 
 
 class MemoryRaw(Raw, asyncio.Protocol):
-    """The client end of a memory link."""
+    """One end of a memory link."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -300,38 +300,40 @@ class MemoryRaw(Raw, asyncio.Protocol):
         self._transport.write_eof()
 
     def reset(self) -> None:
-        self._transport.abort()
+        if self.transport is not None:
+            self.transport.abort()
 
     async def close(self) -> None:
         self._transport.close()
 
 
 class RawServer:
-    """A listening socket whose connections are raw ends: the peer of a client under test."""
+    """A server whose connections are raw ends: the peer of a client under test."""
 
-    def __init__(self, kind: str, listener: socket.socket, url: str, path: str | None) -> None:
+    def __init__(self, kind: str, url: str, path: str | None = None) -> None:
         self.kind = kind
         self.caps = caps_of(kind)
         self.url = url
-        self.listener = listener
         self.path = path
-        self.accepted: list[SocketRaw] = []
-        self.arrived: asyncio.Queue[SocketRaw] = asyncio.Queue()
+        self.accepted: list[Raw] = []
+        self.arrived: asyncio.Queue[Raw] = asyncio.Queue()
 
     def session(self, **options: object) -> Session:
         """A session, not yet entered, that knows how to reach this server."""
+        if self.kind == "memory":
+            options["app"] = _RawApp(self)
         return make_session(self.kind, path=self.path, **options)
 
-    async def accept(self) -> SocketRaw:
+    async def accept(self) -> Raw:
         """The next connection, its TLS handshake done."""
         async with asyncio.timeout(PATIENCE):
             return await self.arrived.get()
 
-    async def listen(self) -> None:
+    async def listen(self, listener: socket.socket) -> None:
         """Accept in the background: with TLS, the handshake is a part of the client's entering."""
         loop = asyncio.get_running_loop()
         while True:
-            sock, _ = await loop.sock_accept(self.listener)
+            sock, _ = await loop.sock_accept(listener)
             raw = TlsRaw(sock, server_side=True) if self.kind == "tls" else SocketRaw(sock)
             self.accepted.append(raw)
             if isinstance(raw, TlsRaw):
@@ -340,6 +342,20 @@ class RawServer:
                 except (OSError, ssl.SSLError):
                     continue
             self.arrived.put_nowait(raw)
+
+
+class _RawApp(App):
+    """What a session in memory talks to: an application whose connections are raw ends."""
+
+    def __init__(self, server: RawServer) -> None:
+        super().__init__(port=0)
+        self.server = server
+
+    def new_connection(self) -> asyncio.Protocol:
+        raw = MemoryRaw()
+        self.server.accepted.append(raw)
+        self.server.arrived.put_nowait(raw)
+        return raw
 
 
 def make_session(kind: str, *, path: str | None = None, **options: object) -> Session:
@@ -357,6 +373,9 @@ async def raw_server(kind: str = "tcp", *, receive_buffer: int | None = None) ->
 
     `receive_buffer` bounds what the kernel takes unread (SO_RCVBUF; accepted sockets inherit it).
     """
+    if kind == "memory":
+        yield RawServer(kind, "http://localhost")
+        return
     with tempfile.TemporaryDirectory(prefix="tk-") as folder:
         path: str | None = None
         if kind == "unix":
@@ -373,8 +392,8 @@ async def raw_server(kind: str = "tcp", *, receive_buffer: int | None = None) ->
             url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         listener.listen(16)
         listener.setblocking(False)
-        server = RawServer(kind, listener, url, path)
-        listening = asyncio.ensure_future(server.listen())
+        server = RawServer(kind, url, path)
+        listening = asyncio.ensure_future(server.listen(listener))
         try:
             yield server
         finally:

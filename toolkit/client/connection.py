@@ -116,6 +116,7 @@ class ClientConnection(Connection):
         x._out = ABORTED
         x._error = EarlyAnswer(f"{why}, before the upload was complete", x)
         self._release_drainers()
+        x._upload_stopped()
 
     def _inbound_done(self, x: Exchange) -> None:
         if x._out is BODY and self._last and self.exchange is not None:

@@ -42,6 +42,7 @@ def next_hop(method: str, url: URL, fields: Fields, status: int, location: str |
         raise RemoteProtocolError(f"{url}: more than {MOST_HOPS} redirects")
     try:
         target = join_url(url, location)
+        port = target.port  # looked at only when asked for
     except ValueError as error:
         raise RemoteProtocolError(f"{url}: redirected to {location[:80]!r}, which is no URL") from error
     if target.scheme not in ("http", "https") or not target.host:
@@ -51,7 +52,8 @@ def next_hop(method: str, url: URL, fields: Fields, status: int, location: str |
     keeps_body = status in (307, 308)
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
         method = "GET"
-    drop = set() if target.origin() == url.origin() else CREDENTIALS
+    same = (target.scheme, target.raw_host, port) == (url.scheme, url.raw_host, url.port)
+    drop = set() if same else CREDENTIALS
     kept = [
         (name, value)
         for name, value in fields

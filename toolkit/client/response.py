@@ -264,7 +264,7 @@ class Response(SentRequest):
         if not 300 <= head.status < 400:
             return None
         location = find_field(head.fields, b"location")
-        where = None if location is None else location.decode("latin-1")
+        where = None if location is None else _text(location)
         return next_hop(self.method, self._url, self._fields, head.status, where, len(self.history))
 
     async def _hop(self, hop: Hop) -> None:
@@ -426,3 +426,11 @@ class _Total:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
             raise TotalTimeout(self._x._say(f"not complete within {self._x.timeouts.total} s")) from None
+
+
+def _text(value: bytes) -> str:
+    """UTF-8, as browsers take a Location, where it is; ISO-8859-1 otherwise."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

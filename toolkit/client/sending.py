@@ -219,14 +219,19 @@ class SentRequest(Exchange):
             return
 
     async def _pump_done(self) -> None:
-        pump = self._pump
+        pump, self._pump = self._pump, None
         if pump is not None:
-            self._pump = None
             try:
                 await pump
             except asyncio.CancelledError:
-                pump.cancel()
-                raise
+                if not (pump.cancelled() and isinstance(self._error, EarlyAnswer)):
+                    pump.cancel()
+                    raise
+
+    def _upload_stopped(self) -> None:
+        """An early answer: a source that is waited for is not waited for any longer."""
+        if self._pump is not None:
+            self._pump.cancel()
 
     def _stop_pump(self) -> None:
         pump, self._pump = self._pump, None
@@ -269,6 +274,8 @@ class SentRequest(Exchange):
     def _abort(self, reason: str) -> None:
         if self._pump is not None and asyncio.current_task() is not self._pump:
             self._stop_pump()
+        elif isinstance(self._error, EarlyAnswer) and self._pump is not None:
+            return  # the pump's own end: the answer is still to be read
         super()._abort(reason)
 
 

@@ -68,6 +68,7 @@ class Transports:
         if grant is None:
             grant = await self._wait(origin, timeouts.pool)
         if grant.evict is not None:
+            self._open.discard(grant.evict)  # the pool has forgotten it already
             grant.evict.close()
         if grant.connection is not None:
             if grant.connection.usable:

@@ -14,12 +14,18 @@ from yarl import URL
 __all__ = ["join_url", "parse_url"]
 
 LEGAL: Final = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")  # RFC 3986 2
+ORIGIN: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@]*@)?([^/?#]*)")
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 
 
 def parse_url(text: str) -> URL:
-    """Raises ValueError for what is no URL."""
-    return URL(text, encoded=LEGAL.fullmatch(text) is not None)
+    """Scheme and host in lower case (RFC 3986 6.2.2.1), the rest as it stands. Raises ValueError for what is no URL."""
+    if LEGAL.fullmatch(text) is None:
+        return URL(text)
+    origin = ORIGIN.match(text)
+    if origin is not None:
+        text = origin[1].lower() + (origin[2] or "") + origin[3].lower() + text[origin.end() :]
+    return URL(text, encoded=True)
 
 
 def join_url(base: URL, text: str) -> URL:

@@ -128,6 +128,10 @@ class Receiver:
         try:
             while data:
                 state = self._state
+                if state is _HELD or (state is _HEAD and self._held):
+                    self._held = self._held + data if self._held else data
+                    self.sink.on_held(len(self._held))
+                    return
                 if state is _HEAD:
                     data = self._receive_head(data)
                 elif state is _LENGTH:
@@ -136,10 +140,6 @@ class Receiver:
                     data = self._receive_chunked(data)
                 elif state is _PASS:
                     self.sink.on_body(data)
-                    return
-                elif state is _HELD:
-                    self._held = self._held + data if self._held else data
-                    self.sink.on_held(len(self._held))
                     return
                 else:
                     return
@@ -204,7 +204,7 @@ class Receiver:
         if block is None:
             return b""
         if len(block) > self.limits.head:
-            raise self._oversize(block)
+            raise self._first_fault(block) or self._oversize(block)
         self._turn += 1
         if self._turn > MESSAGES_A_TURN:
             self._held = block + rest
@@ -219,6 +219,13 @@ class Receiver:
         assert partial is not None  # our own invariant: both callers have just set or tested it
         before = len(partial)
         partial += data
+        while partial.startswith(b"\r\n"):
+            del partial[:2]
+            data = data[2 - before :] if before < 2 else data
+            before = max(0, before - 2)
+        if not partial:
+            self._partial = None
+            return None, b""
         end = partial.find(b"\r\n\r\n", max(0, before - 3))
         if end >= 0:
             end += 4
@@ -227,7 +234,7 @@ class Receiver:
             self._partial = None
             return block, rest
         # A head that can never become valid is refused now: its sender may be waiting for our answer.
-        if IMPOSSIBLE.search(partial, max(0, before - 1)) is not None:
+        if IMPOSSIBLE.search(partial, max(0, before - 1), self.limits.head + 1) is not None:
             raise self._malformed()
         if len(partial) > self.limits.head:
             raise self._oversize(partial)
@@ -236,6 +243,13 @@ class Receiver:
 
     def _malformed(self) -> RemoteProtocolError:
         raise NotImplementedError
+
+    def _first_fault(self, block: bytes) -> RemoteProtocolError | None:
+        """What would have been said first had the block come byte by byte: a fault must not depend on the cuts."""
+        size = self.limits.head + 1
+        if len(block) < size:
+            return None
+        return self._malformed() if IMPOSSIBLE.search(block, 0, size) is not None else self._oversize(block)
 
     def _oversize(self, block: bytes | bytearray) -> LimitExceeded:
         raise NotImplementedError
@@ -329,8 +343,20 @@ class RequestReceiver(Receiver):
             if START.fullmatch(partial) is None:
                 raise self._malformed()
 
+    def _first_fault(self, block: bytes) -> RemoteProtocolError | None:
+        size = self.limits.target + 65
+        if len(block) >= size and block.find(b"\r\n", 0, size) < 0:
+            if IMPOSSIBLE.search(block, 0, size) is not None or START.fullmatch(block, 0, size) is None:
+                return self._malformed()
+            return self._oversize(block)
+        return super()._first_fault(block)
+
     def _take_head(self, block: bytes) -> None:
-        self._begin_body(self._parser.parse(block))
+        try:
+            head = self._parser.parse(block)
+        except RemoteProtocolError as error:
+            raise self._first_fault(block) or error from None
+        self._begin_body(head)
 
 
 class ResponseReceiver(Receiver):
@@ -358,7 +384,7 @@ class ResponseReceiver(Receiver):
         return LimitExceeded(f"the response head is over {self.limits.head} bytes", 502)
 
     def _check_start(self, partial: bytearray) -> None:
-        if partial[:5] != b"HTTP/"[: len(partial)]:
+        if partial[:5] != b"HTTP/"[: len(partial)] and partial != b"\r":
             seen = bytes(partial[:20])
             raise RemoteProtocolError(f"a response begins with {seen!r}: expected 'HTTP/1.1 status'", 502)
 

@@ -365,25 +365,26 @@ class ServerConnection(Connection):
         self._cancel_handler(x, "peer")
 
     def _cancel_handler(self, x: Exchange, by: CancelledBy) -> None:
-        """Once, and only while its answer is unfinished; a handler that waits for this very link gets an error."""
+        """Once, and only while its answer is unfinished.
+
+        Not in this turn: a task that was just made has not begun, and would never know; and whoever waits for this
+        very link is told by an error, which needs no cancellation behind it.
+        """
         task = self.task
-        if task is None or task.done() or not isinstance(x, Request) or x._out is DONE:
+        if task is not None and isinstance(x, Request):
+            # Two turns: those who wait may be woken after this call, and run in the next.
+            self.loop.call_soon(self.loop.call_soon, self._cancel_unless_told, x, task, by)
+
+    def _cancel_unless_told(self, x: Request, task: asyncio.Task[object], by: CancelledBy) -> None:
+        if task.done() or task is not self.task or x._out is DONE or (by == "peer" and x._told):
             return
         if x.cancelled_by is not None or self._deferred is not None:
-            return
-        if by == "peer" and self.waits_here(task):
-            self.loop.call_soon(self._cancel_unless_told, x, task)
             return
         if x._shields:
             self._deferred = by
             return
         x.cancelled_by = by
         task.cancel()
-
-    def _cancel_unless_told(self, x: Request, task: asyncio.Task[object]) -> None:
-        """It waited for this link, or had just been woken by it. Told or finished: good. Elsewhere by now: cancel."""
-        if not x._told and not task.done() and task is self.task:
-            self._cancel_handler(x, "peer")
 
     def take_deferred(self, x: Request) -> bool:
         """The last shield is off: whether a cancellation had waited for that."""
@@ -467,8 +468,7 @@ class ServerConnection(Connection):
         error = LimitExceeded(f"the request's body came at {came / seconds:.0f} bytes a second", 408)
         inbound.fail(error)
         self._last = True
-        if self.task is None or not self.waits_here(self.task):
-            self._cancel_handler(x, "timeout")
+        self._cancel_handler(x, "timeout")
         self._wake()
 
     def _read_timed_out(self, x: Exchange, error: ReadTimeout) -> None:

@@ -34,6 +34,7 @@ __all__ = [
     "Row",
     "cut",
     "exchange",
+    "mutate",
     "row_id",
     "run_row",
 ]
@@ -375,3 +376,64 @@ async def _try(row: Row, mode: str, delivery: str) -> object:
     if isinstance(fault, RejectBody):
         return None  # whether the head was answered before the fault was seen is a matter of timing
     return [answer.undated for answer in answers], outcome.clean
+
+
+# ---- mutations
+
+#: The Garden's meaningful bytes and header insertions (tools/mutations.py), and the digits' neighbours.
+TOKENS = [
+    b"\r\n",
+    b"\r",
+    b"\n",
+    b"\0",
+    b":",
+    b"\t",
+    b" ",
+    b"\r\n ",
+    b"\r\n\r\n",
+    b"0",
+    b"-",
+    b"+",
+    b"x",
+    b"_",
+    b";",
+    b",",
+    b"\xff",
+    b"\x85",
+    b"\xa0",
+    b"Content-Length: 0\r\n",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: identity\r\n",
+    b": x\r\n",
+    b"Host: i\r\n",
+    b"Connection: close\r\n",
+    b"0\r\n\r\n",
+    b"5\r\nhello\r\n",
+    b"Upgrade: x\r\nConnection: upgrade\r\n",
+    POISON,
+]
+
+
+def mutate(rng: Random, data: bytes) -> bytes:
+    """One small change: a byte or a token put in, taken out, replaced, repeated, or a field line put first."""
+    at = rng.randrange(len(data) + 1)
+    kind = rng.randrange(8)
+    if kind == 0:
+        return data[:at] + data[at + 1 :]
+    if kind == 1:
+        return data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :]
+    if kind == 2:
+        return data[:at] + rng.choice(TOKENS) + data[at:]
+    if kind == 3:
+        return data[:at] + rng.choice(TOKENS) + data[at + 1 :]
+    if kind == 4:
+        end = min(len(data), at + rng.randrange(20))
+        return data[:at] + data[end:]
+    if kind == 5:
+        end = min(len(data), at + rng.randrange(20))
+        return data[:end] + data[at:end] + data[end:]
+    if kind == 6:  # a field line in front of the others
+        lines = data.split(b"\r\n", 1)
+        return (b"\r\n" + rng.choice(TOKENS)).join(lines)
+    return data[:at] + data[at : at + 1].swapcase() + data[at + 1 :]

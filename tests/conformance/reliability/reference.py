@@ -1,13 +1,14 @@
-"""A second, slow and strict reading of RFC 9112: what a stream of request bytes may at most be taken for."""
+"""A second, slow and strict reading of RFC 9112: what the bytes of either side may at most be taken for."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
 
-__all__ = ["Reading", "Seen", "read_requests"]
+__all__ = ["Reading", "Seen", "read_answer", "read_requests"]
 
 REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP/1\.([0-9])")
+STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
 FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]{0,5})?")
 CHUNK_EXTENSION = rb'[ \t]*;[ \t]*[!#$%&\'*+\-.^_`|~0-9A-Za-z]+(?:[ \t]*=[ \t]*(?:[!#$%&\'*+\-.^_`|~0-9A-Za-z]+|"(?:[^"\\\x00-\x08\x0a-\x1f\x7f]|\\[\t\x20-\x7e\x80-\xff])*"))?'  # noqa: E501 - one grammar rule
@@ -55,6 +56,34 @@ def read_requests(data: bytes) -> Reading:
     except Fault:
         pass
     return reading
+
+
+def read_answer(data: bytes) -> tuple[int, bytes] | None:
+    """The status and the body of the final answer at the start of `data`, which ends in a FIN; None: there is none."""
+    try:
+        while True:
+            while data.startswith(b"\r\n"):  # left behind by old servers; nothing can hide in it
+                data = data[2:]
+            head, found, data = data.partition(b"\r\n\r\n")
+            first, *lines = head.split(b"\r\n")
+            match = STATUS_LINE.fullmatch(first)
+            if not found or not match:
+                return None
+            fields = _fields(lines)
+            status = int(match[2])
+            if status >= 200:
+                break
+            if status == 101:
+                return None
+        if status in (204, 304):
+            return status, b""
+        names = {name for name, _ in fields}
+        if not names & {b"content-length", b"transfer-encoding"}:
+            return status, data
+        length = _framing(int(match[1]), fields)
+        return status, (_chunked(data) if length is None else _sized(data, length))[0]
+    except Fault:
+        return None
 
 
 def _head(block: bytes) -> tuple[bytes, bytes, int, list[tuple[bytes, bytes]]]:

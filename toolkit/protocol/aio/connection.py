@@ -226,9 +226,15 @@ class Connection(asyncio.Protocol):
         if self.transport.is_closing():
             return
         if self.transport.can_write_eof() and self.caps.half_close:
-            self.transport.write_eof()
+            self._write_eof()
         else:
             self.close()
+
+    def _write_eof(self) -> None:
+        try:
+            self.transport.write_eof()
+        except OSError:  # asyncio: the peer has reset the link and the loop has not read that yet
+            self.transport.abort()
 
     def consumed(self, x: Readable, count: int) -> None:
         """A reader took `count` bytes."""
@@ -353,11 +359,6 @@ class Connection(asyncio.Protocol):
             if self.lost is None and not self.transport.is_closing():
                 self.transport.set_write_buffer_limits(self.limits.write_mark)
 
-    def waits_here(self, task: asyncio.Task[object]) -> bool:
-        """Whether `task` is waiting in `receive` or `drain` here, or was woken there and has not run yet."""
-        entries = (self._waiters or []) + (self._drainers or [])
-        return any(owner is task for _, owner in entries)
-
     # -- ends --------------------------------------------------------------------------------------------------
 
     def fail(self, error: Exception, *, hard: bool = False, flush: bool = False) -> None:
@@ -400,7 +401,7 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         if self.caps.half_close and not self.transport.is_closing():
-            self.transport.write_eof()
+            self._write_eof()
         self._resume()
         self.watch.linger.start(self)
 

@@ -1,0 +1,1 @@
+"""Tests of toolkit/client, one module for each of its modules."""

@@ -1,0 +1,166 @@
+"""What a request may be given: each kind of body, its length, and whether it can be sent again."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit import App, Request, Session
+from toolkit.client.options import Body, RequestOptions, add_missing, make_body
+from toolkit.errors import UseError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from toolkit.protocol.headers import Fields
+
+JSON = [(b"content-type", b"application/json")]
+TEXT = [(b"content-type", b"text/plain; charset=utf-8")]
+
+
+def made(options: RequestOptions) -> Body:
+    body = make_body(options)
+    assert body is not None
+    return body
+
+
+async def parts() -> AsyncIterator[bytes]:
+    yield b"ab"
+    yield b"c"
+
+
+class Unseekable(io.RawIOBase):
+    """A file of unknown size, as a pipe is."""
+
+    def tell(self) -> int:
+        raise OSError("no")
+
+
+# Of what
+
+
+@pytest.mark.parametrize("options", [{}, {"body": None}, {"params": {"a": "b"}}])
+def test_no_body(options: RequestOptions) -> None:
+    assert make_body(options) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "data", "fields"),
+    [
+        ({"body": b"abc"}, b"abc", []),
+        ({"body": b""}, b"", []),
+        ({"body": bytearray(b"abc")}, b"abc", []),
+        ({"body": memoryview(b"xabcx")[1:4]}, b"abc", []),
+        ({"body": "caf\u00e9"}, b"caf\xc3\xa9", TEXT),
+        ({"json": {"a": [1, None, "\u00fc"]}}, '{"a":[1,null,"\u00fc"]}'.encode(), JSON),
+        ({"json": None}, b"null", JSON),  # null is a JSON text, and was given
+        ({"json": []}, b"[]", JSON),
+        ({"json": 0}, b"0", JSON),
+    ],
+)
+def test_whole_bodies(options: RequestOptions, data: bytes, fields: Fields) -> None:
+    body = made(options)
+    assert (body.data, body.length, body.replayable, body.fields) == (data, len(data), True, fields)
+
+
+@given(st.binary(max_size=50))
+def test_a_changed_buffer_does_not_change_the_body(data: bytes) -> None:
+    buffer = bytearray(data)
+    body = made({"body": buffer})
+    buffer[:] = bytes(len(buffer))
+    assert body.data == data
+
+
+def test_an_async_iterable_can_be_sent_once() -> None:
+    source = parts()
+    body = made({"body": source})
+    assert (body.data, body.source, body.length, body.replayable) == (None, source, None, False)
+
+
+def test_a_function_can_be_called_again() -> None:
+    body = made({"body": parts})
+    assert (body.data, body.source, body.length, body.replayable) == (None, parts, None, True)
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_a_file_is_sent_from_where_it_stands(start: int, tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"12345")
+    with open(tmp_path / "f", "rb") as file:
+        file.seek(start)
+        body = made({"body": file})
+        assert (body.length, body.start, body.replayable) == (5 - start, start, True)
+        assert file.tell() == start
+
+
+@pytest.mark.parametrize("start", [0, 2])
+def test_a_file_in_memory(start: int) -> None:
+    file = io.BytesIO(b"12345")
+    file.seek(start)
+    body = made({"body": file})
+    assert (body.length, body.start, body.replayable) == (5 - start, start, True)
+    assert file.tell() == start
+
+
+def test_a_file_read_past_its_end_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"12")
+    with open(tmp_path / "f", "rb") as file:
+        file.seek(9)
+        assert made({"body": file}).length == 0
+
+
+def test_the_length_of_a_pipe_is_not_known() -> None:
+    read_end, write_end = os.pipe()
+    os.close(write_end)
+    with open(read_end, "rb", buffering=0) as file:
+        body = made({"body": file})
+    assert (body.length, body.replayable) == (None, False)
+    body = made({"body": Unseekable()})  # type: ignore[typeddict-item]  # a raw file is none of IO's kind by name
+    assert (body.length, body.replayable) == (None, False)
+
+
+def test_a_text_file_is_no_body(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("x")
+    with open(tmp_path / "f", encoding="utf-8") as file, pytest.raises(UseError, match="opened as text; open it with"):
+        make_body({"body": file})  # type: ignore[typeddict-item]  # the mistake itself
+    with pytest.raises(UseError, match="opened as text"):
+        make_body({"body": io.StringIO("x")})  # type: ignore[typeddict-item]  # the same in memory
+
+
+@pytest.mark.parametrize("body", [1, 1.5, {"a": 1}, [b"a"], (b"a",), True])
+def test_anything_else_is_a_use_error(body: object) -> None:
+    with pytest.raises(UseError, match=f"body={type(body).__name__}: expected bytes, str"):
+        make_body({"body": body})  # type: ignore[typeddict-item]  # the mistake itself
+
+
+def test_json_and_body_are_one_too_many() -> None:
+    with pytest.raises(UseError, match="both json= and body="):
+        make_body({"json": 1, "body": b"1"})
+
+
+async def test_an_exchange_is_a_body_with_what_describes_it() -> None:
+    web = App(port=0)
+
+    @web.get("/")
+    async def source(r: Request) -> object:
+        return 200, b"abc", {"content-type": "image/png", "content-encoding": "br", "x-own": "1"}
+
+    async with Session(app=web) as http, http.get("/", decode=False) as x:
+        body = made({"body": x})
+        assert (body.source, body.length, body.replayable) == (x, 3, False)
+        assert body.fields == [(b"content-type", b"image/png"), (b"content-encoding", b"br")]
+        assert await x.read() == b"abc"
+
+
+# What goes with it
+
+
+def test_the_callers_own_word_counts() -> None:
+    fields: Fields = [(b"Content-Type", b"text/csv")]
+    add_missing(fields, [*TEXT, (b"x-more", b"1")])
+    assert fields == [(b"Content-Type", b"text/csv"), (b"x-more", b"1")]

@@ -1,0 +1,1 @@
+"""What the documents say is run, or held against the code."""

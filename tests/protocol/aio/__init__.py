@@ -1,0 +1,1 @@
+"""Tests of toolkit/protocol/aio, one module for each of its modules."""
