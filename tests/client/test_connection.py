@@ -8,7 +8,7 @@ import contextlib
 import pytest
 
 from tests.helpers.answers import read_head, read_request
-from tests.helpers.raw import RawServer, SocketRaw, raw_server
+from tests.helpers.raw import Raw, RawServer, raw_server
 from toolkit import Session, Timeouts
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
 
@@ -20,7 +20,7 @@ async def ask(http: Session, url: str, method: str = "GET") -> bytes:
     return answer.content
 
 
-async def exchange(http: Session, peer: RawServer, sent: bytes, raw: SocketRaw | None = None) -> SocketRaw:
+async def exchange(http: Session, peer: RawServer, sent: bytes, raw: Raw | None = None) -> Raw:
     """One request, answered by these bytes; on a new connection unless one is given."""
     asking = asyncio.ensure_future(ask(http, peer.url))
     if raw is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.raw import PATIENCE, raw_server
 from tests.helpers.served import served
+from tests.helpers.tls import client_context, server_context
 from toolkit import App, Request, Session, Timeouts
 from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout
 
@@ -221,7 +223,7 @@ async def test_a_waiter_cancelled_in_the_turn_of_its_grant_passes_it_on() -> Non
             third = asyncio.ensure_future(ask(http, "/quick"))
             await turns(turn)
             second.cancel()
-            assert await asyncio.gather(first, third) == [b"quick", b"quick"]
+            assert list(await asyncio.gather(first, third)) == [b"quick", b"quick"]
             await asyncio.wait([second])
             await turns(5)
             assert repr(http).endswith("idle, 0 waiting>>")
@@ -248,9 +250,9 @@ async def test_no_such_unix_socket() -> None:
 
 async def test_a_failed_one_makes_room_for_who_waits() -> None:
     gate = Gate()
-    async with served(gate.web, "tcp") as here, raw_server() as peer, here.session(max_connections=1) as http:
+    async with raw_server() as peer:
         gone = peer.url
-        peer.listener.close()
+    async with served(gate.web, "tcp") as here, here.session(max_connections=1) as http:
         failing = asyncio.ensure_future(ask(http, gone))
         waiting = asyncio.ensure_future(ask(http, f"{here.url}/quick"))
         async with asyncio.timeout(PATIENCE):
@@ -275,7 +277,31 @@ async def test_a_certificate_from_nowhere_is_not_trusted() -> None:
 
 
 async def test_a_certificate_for_another_name_is_not_trusted() -> None:
-    async with served(Gate().web, "tls") as here, here.session() as http:
-        assert await ask(http, f"{here.url}/quick") == b"quick"
-        with pytest.raises(ConnectError, match="its certificate is not to be trusted: "):
-            await ask(http, here.url.replace("127.0.0.1", "127.0.0.2") + "/quick")
+    web = Gate().web
+    loop = asyncio.get_running_loop()
+    with tempfile.TemporaryDirectory(prefix="tk-") as folder:
+        path = f"{folder}/s"
+        listener = await loop.create_unix_server(web.new_connection, path, ssl=server_context())
+        async with Session(unix=path, tls=client_context()) as http:
+            assert await ask(http, "https://localhost/quick") == b"quick"
+            with pytest.raises(ConnectError, match="its certificate is not to be trusted: "):
+                await ask(http, "https://other.test/quick")
+        listener.close()
+        await web.exit()
+
+
+async def test_a_grant_that_nobody_takes_closes_what_it_evicted() -> None:
+    gate = Gate()
+    async with asyncio.timeout(PATIENCE), Session(app=gate.web, max_connections=1) as http:
+        for turn in range(25):  # one of these is the turn
+            first = asyncio.ensure_future(ask(http, f"{THREE[0]}/quick"))
+            await asyncio.sleep(0)
+            second = asyncio.ensure_future(ask(http, f"{THREE[1]}/quick"))
+            await turns(turn)
+            second.cancel()
+            await asyncio.wait([first, second])
+            await turns(5)
+            assert repr(http).endswith("idle, 0 waiting>>")
+        assert await ask(http, f"{THREE[2]}/quick") == b"quick"
+        await turns(5)
+        assert repr(http) == "<Session <Pool 1 of 1 open, 1 idle, 0 waiting>>"
