@@ -34,7 +34,8 @@ class Hop(NamedTuple):
 def next_hop(method: str, url: URL, fields: Fields, status: int, location: str | None, hops: int) -> Hop | None:
     """None where the answer is the last one. Raises `RemoteProtocolError` for a redirect that cannot be followed.
 
-    301 and 302 turn POST into GET as every browser does, 303 turns all but HEAD; 307 and 308 keep method and body.
+    301 and 302 turn POST into GET as every browser does, 303 turns all but HEAD; everything else keeps method and body
+    (a PUT sent on without its body would empty the resource).
     """
     if status not in (301, 302, 303, 307, 308) or location is None:
         return None
@@ -49,9 +50,9 @@ def next_hop(method: str, url: URL, fields: Fields, status: int, location: str |
         raise RemoteProtocolError(f"{url}: redirected to {location[:80]!r}; only http and https are followed")
     if url.scheme == "https" and target.scheme == "http":
         raise RemoteProtocolError(f"{url}: redirected from https to http; not followed")
-    keeps_body = status in (307, 308)
+    keeps_body = True
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
-        method = "GET"
+        method, keeps_body = "GET", False
     same = (target.scheme, target.raw_host, port) == (url.scheme, url.raw_host, url.port)
     drop = set() if same else CREDENTIALS
     kept = [

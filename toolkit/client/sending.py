@@ -256,8 +256,9 @@ class SentRequest(Exchange):
         )
 
     async def _retry(self) -> None:
+        framing = self._framing
         self._again()
-        await self._transmit(NONE, None, b"", False)
+        await self._transmit(framing, 0 if framing is LENGTH else None, b"", False)
 
     def _again(self) -> None:
         """Back to the state before anything was sent; readers keep their iterator."""

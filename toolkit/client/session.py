@@ -16,7 +16,7 @@ from toolkit.client.transport import Transports
 from toolkit.client.url import join_url, parse_url
 from toolkit.errors import LocalProtocolError, UseError
 from toolkit.protocol.codings import available_codings
-from toolkit.protocol.head import check_method
+from toolkit.protocol.head import HOST, check_method
 from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field
 from toolkit.protocol.limits import Limits, Timeouts
 
@@ -164,7 +164,9 @@ class Session:
             port = where.port
         except ValueError as error:
             raise UseError(f"URL {url!r}: {error}") from None
-        if where.scheme not in ("http", "https") or not where.raw_host or port is None:
+        host = where.raw_host or ""
+        named = HOST.fullmatch((f"[{host}]" if ":" in host else host).encode("latin-1", "replace"))
+        if where.scheme not in ("http", "https") or named is None or port is None:
             raise UseError(f"URL {url!r}: expected http:// or https:// and a host")
         return where.with_fragment(None) if where.raw_fragment else where
 

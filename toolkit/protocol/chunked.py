@@ -30,6 +30,10 @@ _EXTENSION = rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:" + _EXTENSION + rb")*)")
 BARE_LINE_END = re.compile(rb"\r[^\n]|(?<!\r)\n")
 
+# A fault must not depend on how the bytes were cut, so its words quote nothing that may not have come yet.
+BARE: Final = "a bare CR or LF in the framing of a chunked body: lines end in CRLF"
+NO_END: Final = "chunk data is not followed by CRLF"
+
 # Fields that would change how the message is framed, routed or authorised must not come behind it (RFC 9110 6.5.1).
 NOT_IN_TRAILERS: Final = frozenset(
     b"transfer-encoding content-length host authorization proxy-authorization cookie set-cookie te trailer "
@@ -105,11 +109,13 @@ class ChunkedDecoder:
             return pos + len(window) - len(carried)
         self._line = b""
         line = window[:end]
+        if BARE_LINE_END.search(line) is not None:
+            raise RemoteProtocolError(BARE)
         if self._at is _At.SIZE:
             self._size(line)
         elif self._at is _At.DATA_END:
             if line:
-                raise RemoteProtocolError(f"chunk data followed by {line[:20]!r}: expected CRLF")
+                raise RemoteProtocolError(NO_END)
             self._at = _At.SIZE
         else:
             self._trailer(line)
@@ -117,18 +123,22 @@ class ChunkedDecoder:
 
     def _check_partial(self, window: bytes, limit: int) -> None:
         if BARE_LINE_END.search(window) is not None:
-            raise RemoteProtocolError("a bare CR or LF in the framing of a chunked body: expected CRLF")
+            raise RemoteProtocolError(BARE)
         if self._at is _At.DATA_END and window[:1] != b"\r":
-            raise RemoteProtocolError(f"chunk data followed by {window[:20]!r}: expected CRLF")
+            raise RemoteProtocolError(NO_END)
         if len(window) >= limit:
             if self._at is _At.TRAILERS:
                 raise LimitExceeded(f"the trailer section is over {self._limits.trailers} bytes", 431)
             raise LimitExceeded(f"a chunk-size line is over {self._limits.chunk_line} bytes", 400)
 
     def _size(self, line: bytes) -> None:
+        if len(line) > self._limits.chunk_line:
+            raise LimitExceeded(f"a chunk-size line is over {self._limits.chunk_line} bytes", 400)
         match = CHUNK_LINE.fullmatch(line)
         if match is None:
-            raise RemoteProtocolError(f"chunk-size line {line[:40]!r}: expected hexadecimal digits (and extensions)")
+            raise RemoteProtocolError(
+                "a chunk-size line: expected hexadecimal digits, and extensions by RFC 9112 7.1.1"
+            )
         self._extensions += len(match[2])
         if self._extensions > self._limits.chunk_extensions:
             raise LimitExceeded(f"chunk extensions over {self._limits.chunk_extensions} bytes in all")
@@ -144,7 +154,9 @@ class ChunkedDecoder:
             self.done = True
             return
         self._trailer_bytes += len(line) + 2
-        if self._trailer_bytes > self._limits.trailers or len(self.trailers) >= self._limits.fields:
+        if len(self.trailers) >= self._limits.fields:
+            raise LimitExceeded(f"more than {self._limits.fields} trailer fields", 431)
+        if self._trailer_bytes > self._limits.trailers:
             raise LimitExceeded(f"the trailer section is over {self._limits.trailers} bytes", 431)
         name, colon, value = line.partition(b":")
         value = value.strip(b" \t")

@@ -203,8 +203,8 @@ class RequestHeadParser(_Parser):
             self._parser = None
             self.fields = []
             raise RemoteProtocolError(MALFORMED)
-        if not self._complete or version != "1.1":
-            self._parser = None  # llhttp waits for a body, or has said it is closed
+        if not self._complete or not parser.should_keep_alive():
+            self._parser = None  # llhttp waits for a body, or takes no further message
         return self._head(method, version, self._take_fields())
 
     def _refusal(self, block: bytes, error: Exception) -> RemoteProtocolError:
@@ -224,8 +224,6 @@ class RequestHeadParser(_Parser):
         else:
             raise RemoteProtocolError(f"HTTP/{version}: this server speaks HTTP/1.1 and HTTP/1.0", 505)
         facts = _Facts(fields)
-        if self._parser is not None and facts.connection:
-            self._parser = None  # after `connection: close` llhttp takes no further message
         hosts = facts.hosts
         if len(hosts) != 1 and (hosts or minor):
             raise RemoteProtocolError(f"{len(hosts)} host fields: HTTP/1.1 has exactly one")

@@ -9,7 +9,7 @@ Text is ISO-8859-1 in both directions (RFC 9110 5.5): every byte has a character
 from __future__ import annotations
 
 import re
-from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence, ValuesView
 from typing import TypeAlias
 
 from toolkit.errors import LocalProtocolError
@@ -89,7 +89,10 @@ class Headers(MutableMapping[str, str]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (Headers, Mapping)):
             return NotImplemented
-        theirs = other if isinstance(other, Headers) else Headers(other)
+        try:
+            theirs = other if isinstance(other, Headers) else Headers(other)
+        except LocalProtocolError:  # what could not be sent is equal to no header
+            return False
         return [(n.lower(), v) for n, v in self._pairs] == [(n.lower(), v) for n, v in theirs._pairs]
 
     __hash__ = None  # type: ignore[assignment]
@@ -100,6 +103,10 @@ class Headers(MutableMapping[str, str]):
     def items(self) -> ItemsView[str, str]:
         """The pairs in the order of the message; a repeated field comes as often as it stands there."""
         return _Pairs(self)
+
+    def values(self) -> ValuesView[str]:
+        """The values in the order of the message, those of repeated fields included."""
+        return _Values(self)
 
     def add(self, name: str, value: HeaderValue) -> None:
         """Append a field, whatever stands there under the same name."""
@@ -118,6 +125,24 @@ class _Pairs(ItemsView[str, str]):
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(list(self._mapping._pairs))
+
+    def __contains__(self, item: object) -> bool:
+        return isinstance(item, tuple) and len(item) == 2 and item[1] in self._mapping.get_all(item[0])
+
+    def __repr__(self) -> str:
+        return f"{list(self)!r}"
+
+
+class _Values(ValuesView[str]):
+    """Likewise."""
+
+    _mapping: Headers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([value for _, value in self._mapping._pairs])
+
+    def __contains__(self, item: object) -> bool:
+        return any(value == item for value in self)
 
 
 def _decode(fields: Fields) -> list[tuple[str, str]]:

@@ -79,7 +79,19 @@ _DEAD: Final = _State.DEAD
 class Receiver:
     """The states and the bodies; subclasses read the head of their side."""
 
-    __slots__ = ("_chunked", "_framing", "_held", "_left", "_partial", "_scanned", "_state", "_turn", "limits", "sink")
+    __slots__ = (
+        "_chunked",
+        "_framing",
+        "_held",
+        "_left",
+        "_partial",
+        "_scanned",
+        "_state",
+        "_turn",
+        "limits",
+        "running",
+        "sink",
+    )
 
     def __init__(self, sink: Sink, limits: Limits) -> None:
         self.sink = sink
@@ -92,6 +104,7 @@ class Receiver:
         self._scanned = 0
         self._held = b""  # bytes of later messages
         self._turn = 0
+        self.running = False  # inside `receive`
 
     # -- what the connection asks ------------------------------------------------------------------------------
 
@@ -125,6 +138,7 @@ class Receiver:
     def receive(self, data: bytes) -> None:
         """Bytes from the link, as they came. Never raises for what a peer sent: that is `sink.on_fault`."""
         self._turn = 0
+        self.running = True
         try:
             while data:
                 state = self._state
@@ -147,6 +161,8 @@ class Receiver:
             self._state = _DEAD
             self._held = b""
             self.sink.on_fault(error)
+        finally:
+            self.running = False
 
     def receive_eof(self) -> None:
         """The peer ended its side. The end of an until-close body; otherwise the connection decides."""
@@ -237,7 +253,7 @@ class Receiver:
         if IMPOSSIBLE.search(partial, max(0, before - 1), self.limits.head + 1) is not None:
             raise self._malformed()
         if len(partial) > self.limits.head:
-            raise self._oversize(partial)
+            raise self._first_fault(bytes(partial)) or self._oversize(partial)
         self._check_start(partial)
         return None, b""
 
@@ -339,7 +355,7 @@ class RequestReceiver(Receiver):
         line = partial.find(b"\r\n")
         if line < 0:
             if len(partial) > self.limits.target + 64:
-                raise self._oversize(partial)
+                raise self._first_fault(bytes(partial)) or self._oversize(partial)
             if START.fullmatch(partial) is None:
                 raise self._malformed()
 

@@ -171,7 +171,9 @@ def _charset(content_type: str) -> str:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
             try:
-                return codecs.lookup(value.strip().strip('"')).name
-            except LookupError:
+                charset = value.strip().strip('"')
+                "".encode(charset)  # refuses what `lookup` lets through
+                return codecs.lookup(charset).name
+            except LookupError:  # unknown, or no codec of text (rot13)
                 break
     return "utf-8"

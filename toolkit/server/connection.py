@@ -5,7 +5,8 @@ otherwise). While an exchange runs, later bytes are held by the receiver; `_cycl
 messages are done. After a handler returned with input still to come, the body is in one of these hands:
 
     claimed     another task reads it: the connection waits for that reader
-    held        the answer was streamed, or `detach` was called: paused until somebody claims it, `Timeouts.hold` long
+    held        the answer was streamed, or `detach` was called: buffered up to its mark, and if it ends within it the
+                connection goes on; else somebody must claim it within `Timeouts.hold`
     drained     a whole answer: up to `Limits.drain` bytes are thrown away to keep the connection
     lingering   more than that: the connection ends, in a way that lets the peer read the answer (RFC 9112 9.6)
 """
@@ -85,8 +86,8 @@ class ServerConnection(Connection):
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
         self.receiver.receive(data)
-        if self.exchange is None and self._waiting is self.running.watch.keep_alive and self.receiver.in_head:
-            self._await_head(self.running.head)
+        if self.exchange is None:
+            self._rest()
 
     # -- the receiver's sink -----------------------------------------------------------------------------------
 
@@ -257,24 +258,37 @@ class ServerConnection(Connection):
 
     def _next(self) -> None:
         self._next_due = False
-        if self.receiver.next_message():
+        held = self.receiver.next_message()
+        if self.receiver.running:  # called from inside `receive`, which goes on by itself with what it has
+            return
+        if held:
             self._take_next()
-        elif self.peer_ended:
-            self.close()
         else:
-            if self._paused:
-                self._resume()
-            self._await_head(self.watch.keep_alive)
+            self._rest()
 
     def _take_next(self) -> None:
+        """Go on with the requests that were held."""
         if self.exchange is None and self.lost is None and not self._lingering:
             self.receiver.resume()
-            if self.exchange is None and not self.receiver.held:
-                if self.peer_ended:
-                    self.close()
-                else:
-                    self._resume()
-                    self._await_head(self.running.head if self.receiver.in_head else self.watch.keep_alive)
+            if self.exchange is None:
+                self._rest()
+            elif self.peer_ended:
+                self._on_fin()  # it came while this request was held
+
+    def _rest(self) -> None:
+        """Between two requests, when everything that came has been looked at."""
+        if self._lingering or self._next_due or self.lost is not None or self.receiver.held:
+            return
+        if self.peer_ended:
+            self.close()
+            return
+        if self._paused:
+            self._resume()
+        if self.receiver.in_head:
+            if self._waiting is not self.running.head:
+                self._await_head(self.running.head)
+        elif self._waiting is None:
+            self._await_head(self.watch.keep_alive)
 
     def resume_writing(self) -> None:
         """The buffer is below its mark."""
@@ -284,7 +298,7 @@ class ServerConnection(Connection):
 
     def _last_close(self) -> None:
         """Everything was said. What the client may still be sending must not reset the answer."""
-        if self.peer_ended:
+        if self.peer_ended or not (self.caps.half_close or self.receiver.held):
             self.receiver.stop()
             self.close()
         else:
@@ -301,8 +315,6 @@ class ServerConnection(Connection):
             inbound.release()
         if x._prepared_early or x._detached or inbound.claimed:
             self._after = "held"
-            if not inbound.claimed:
-                self._pause()
             self.running.after.start(self)
         elif self._last and (x._head.framing is not LENGTH or self.receiver.left):
             self._leave()
@@ -481,8 +493,12 @@ class ServerConnection(Connection):
     def begin_stop(self) -> None:
         """No further request; an idle connection ends now."""
         self._last = True
-        if self.exchange is None and not self.receiver.in_head:
-            self.close()
+        x = self.exchange
+        if x is None:
+            if not self.receiver.in_head:
+                self.close()
+        elif self._after is not None and x._in is not None and not x._in.claimed:
+            self._leave()
 
     def end_now(self) -> None:
         """The grace is over."""

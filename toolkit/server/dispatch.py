@@ -90,8 +90,12 @@ async def _run(connection: ServerConnection, request: Request, handling: Awaitab
             value = None
         await finish(request, value)
     except asyncio.CancelledError:
-        _cancelled(request)
         task = asyncio.current_task()
+        if request.cancelled_by is None and (task is None or not task.cancelling()):
+            # Nobody cancelled this handler: it waited for something that was.
+            answer_error(request, RuntimeError("the handler awaited something that was cancelled"))
+            return
+        _cancelled(request)
         if request.cancelled_by is None or task is None:
             raise
         task.uncancel()

@@ -95,7 +95,7 @@ class Request(Exchange):
 
     def params(self) -> dict[str, str]:
         """The query's parameters, decoded; of a repeated one the last."""
-        return dict(parse_qsl(self.query, keep_blank_values=True, max_num_fields=1000))
+        return dict(parse_qsl(self.query, keep_blank_values=True))  # as many as `Limits.target` has room for
 
     @property
     def host(self) -> str:
@@ -172,8 +172,10 @@ class Request(Exchange):
             length = self._negotiate(coding, fields, length)
         minor = self._head.minor
         framing: Framing
-        if bodyless(self.method, status):
+        if bodyless(self.method, status) or status == 205:
             self._discard = True
+            if status == 205:
+                length = 0  # RFC 9110 15.3.6: no content, and said so
             framing = NONE if status in (204, 304) else (LENGTH if length is not None else CHUNKED)
         elif length is not None:
             framing = LENGTH
@@ -222,6 +224,8 @@ class Request(Exchange):
                 raise LocalProtocolError(self._say(f"content-length {length} on a body of {len(body)} bytes"))
         if status not in _PLAIN:
             self._check_status(status)
+            if status == 205:
+                body = b""  # RFC 9110 15.3.6
         if self._in is not None:
             self._in.expect = False  # a whole answer sends no 100-continue
         self._status = status
