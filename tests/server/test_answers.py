@@ -1,0 +1,141 @@
+"""What a handler may return: each kind of value as an answer, awaited, returned, and refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from toolkit import App, Deliver, Request, Session
+from toolkit.errors import LocalProtocolError, UseError
+from toolkit.server.answers import Answer, encode_returned, encode_value
+
+JSON, TEXT, HTML, BYTES = (
+    "application/json",
+    "text/plain; charset=utf-8",
+    "text/html; charset=utf-8",
+    "application/octet-stream",
+)
+
+
+class Mapping(dict[str, int]):
+    """A dict by another name."""
+
+
+def shown(answer: object) -> tuple[int, dict[str, str], bytes]:
+    assert isinstance(answer, Answer)
+    return answer.status, {name.decode(): value.decode() for name, value in answer.fields}, answer.body
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "kind", "body"),
+    [
+        ({"a": 1}, 200, JSON, b'{"a":1}'),
+        ({}, 200, JSON, b"{}"),
+        ([1, None], 200, JSON, b"[1,null]"),
+        ([], 200, JSON, b"[]"),
+        (Mapping(a=1), 200, JSON, b'{"a":1}'),
+        ("caf\u00e9", 200, TEXT, b"caf\xc3\xa9"),
+        ("", 200, TEXT, b""),
+        (b"\x00", 200, BYTES, b"\x00"),
+        (bytearray(b"x"), 200, BYTES, b"x"),
+        (memoryview(b"xyz")[1:], 200, BYTES, b"yz"),
+        (None, 204, None, b""),
+        ((201, {"a": 1}), 201, JSON, b'{"a":1}'),
+        ((404, "no"), 404, TEXT, b"no"),
+        ((200, None), 200, None, b""),
+        ((200, b"x", {"content-type": "image/png"}), 200, "image/png", b"x"),
+        ((200, b"x", [("Content-Type", "image/png")]), 200, "image/png", b"x"),
+        ((200, "x", {}), 200, TEXT, b"x"),
+        ((200, "x", None), 200, TEXT, b"x"),
+        (Deliver.text("x", 203), 203, TEXT, b"x"),
+    ],
+)
+def test_returned_values(value: object, status: int, kind: str | None, body: bytes) -> None:
+    got_status, fields, got_body = shown(encode_returned(value))
+    assert (got_status, got_body) == (status, body)
+    assert {name.lower(): text for name, text in fields.items()}.get("content-type") == kind
+
+
+@pytest.mark.parametrize(
+    "value", [1, 1.5, True, object(), {1, 2}, int, ("x",), (200,), (200, "x", {}, 1), ("200", "x"), ()]
+)
+def test_anything_else_is_a_use_error(value: object) -> None:
+    with pytest.raises(UseError, match="a handler returned "):
+        encode_returned(value)
+
+
+@pytest.mark.parametrize("bad", ["a\r\nb", "a\nb", "a\0b"])
+def test_a_bad_field_is_refused(bad: str) -> None:
+    for headers in ({"x-a": bad}, {bad: "x"}):
+        with pytest.raises(LocalProtocolError):
+            _ = encode_value("x", 200, headers)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "kind", "body"),
+    [
+        (Deliver.json({"a": 1}), 200, JSON, b'{"a":1}'),
+        (Deliver.json(None), 200, JSON, b"null"),
+        (Deliver.json("x", 201), 201, JSON, b'"x"'),
+        (Deliver.text("x"), 200, TEXT, b"x"),
+        (Deliver.html("<p>"), 200, HTML, b"<p>"),
+        (Deliver.bytes(b"x"), 200, BYTES, b"x"),
+        (Deliver.bytes(b"x", headers={"content-type": "a/b"}), 200, "a/b", b"x"),
+        (Deliver.empty(), 204, None, b""),
+        (Deliver.empty(202, {"x-a": "b"}), 202, None, b""),
+        (Deliver.redirect("/x"), 302, None, b""),
+        (Deliver.redirect("/x", 308), 308, None, b""),
+    ],
+)
+def test_deliver(answer: Answer, status: int, kind: str | None, body: bytes) -> None:
+    got_status, fields, got_body = shown(answer)
+    assert (got_status, got_body, fields.get("content-type")) == (status, body, kind)
+
+
+def test_a_redirect_has_one_location() -> None:
+    answer = Deliver.redirect("/x", headers={"Location": "/y", "x-a": "b"})
+    assert [(name.lower(), value) for name, value in answer.fields if name.lower() == b"location"] == [
+        (b"location", b"/x")
+    ]
+
+
+async def test_awaited_or_returned_it_is_the_same_answer() -> None:
+    web = App(port=0)
+
+    @web.get("/awaited")
+    async def awaited(r: Request) -> None:
+        await Deliver.json({"a": 1}, 201, {"x-a": "b"})
+
+    @web.get("/returned")
+    async def returned(r: Request) -> object:
+        return Deliver.json({"a": 1}, 201, {"x-a": "b"})
+
+    @web.get("/plain")
+    def plain(r: Request) -> object:
+        return Deliver.json({"a": 1}, 201, {"x-a": "b"})
+
+    async with Session(app=web) as http:
+        seen = [await http.get(path) for path in ("/awaited", "/returned", "/plain")]
+        assert [(x.status, x.headers["x-a"], x.content, x.content_type) for x in seen] == [
+            (201, "b", b'{"a":1}', JSON)
+        ] * 3
+
+
+async def test_twice_is_a_use_error() -> None:
+    web, caught = App(port=0), list[str]()
+
+    @web.get("/")
+    async def twice(r: Request) -> None:
+        await Deliver.text("first")
+        try:
+            await Deliver.text("second")
+        except UseError as error:
+            caught.append(str(error))
+
+    async with Session(app=web) as http:
+        assert (await http.get("/")).content == b"first"
+    assert "after the answer's head was sent" in caught[0]
+
+
+async def test_outside_a_handler_it_is_a_use_error() -> None:
+    with pytest.raises(UseError, match="no request is being served by this task"):
+        await Deliver.text("x")
