@@ -356,11 +356,16 @@ class End(Exchange):
         assert self._in is not None
         return self._in
 
+    def _open(self, call: str) -> None:
+        if self._error is not None:
+            raise self._failure(self._error, call)
+        if self._out is not IDLE:
+            raise UseError(self._say(f"{call} after the head was sent; it is sent once"))
+
     async def prepare(
         self, headers: HeadersLike | None = None, status: int = 200, *, coding: str | None = None
     ) -> None:
-        if self._out is not IDLE:
-            raise UseError(self._say("prepare() after the head was sent; it is sent once"))
+        self._open("prepare()")
         fields, length, _ = split_framing(encode_fields(headers))
         framing = self.unframed if length is None else LENGTH
         if self.fake.side == "answering":
@@ -383,8 +388,7 @@ class End(Exchange):
             await self.fake.receive(self)
 
     async def upgrade(self, headers: HeadersLike | None = None) -> Exchange:
-        if self._out is not IDLE:
-            raise UseError(self._say("upgrade() after the head was sent"))
+        self._open("upgrade()")
         self._status = 101
         self.fake.send_switch(self, encode_fields(headers))
         self._switch_raw(Inbound())

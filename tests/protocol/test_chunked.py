@@ -77,17 +77,17 @@ BAD: list[tuple[bytes, str]] = [
     (b"5\nhello\r\n0\r\n\r\n", "bare CR or LF"),
     (b"5\rhello\r\n0\r\n\r\n", "bare CR or LF"),
     (b"5;a\nb\r\nhello\r\n0\r\n\r\n", "bare CR or LF"),
-    (b"5\r\nhelloX\r\n0\r\n\r\n", "expected CRLF"),
-    (b"5\r\nhello0\r\n\r\n", "expected CRLF"),
-    (b"5\r\nhello\n0\r\n\r\n", "CR or LF|expected CRLF"),
-    (b"5\r\nhello\r0\r\n\r\n", "CR or LF|expected CRLF"),
+    (b"5\r\nhelloX\r\n0\r\n\r\n", "not followed by CRLF"),
+    (b"5\r\nhello0\r\n\r\n", "not followed by CRLF"),
+    (b"5\r\nhello\n0\r\n\r\n", "bare CR or LF|not followed by CRLF"),
+    (b"5\r\nhello\r0\r\n\r\n", "bare CR or LF|not followed by CRLF"),
     (b"0\r\nx\r\n\r\n", "expected 'name: value'"),
     (b"0\r\n: 1\r\n\r\n", "expected 'name: value'"),
     (b"0\r\nx : 1\r\n\r\n", "expected 'name: value'"),
     (b"0\r\n x: 1\r\n\r\n", "expected 'name: value'"),
     (b"0\r\nx: a\x00\r\n\r\n", "expected 'name: value'"),
     (b"0\r\nx: a\r\n b\r\n\r\n", "expected 'name: value'"),
-    (b"0\r\nx: 1\n\r\n", "bare CR or LF|expected 'name: value'"),
+    (b"0\r\nx: 1\n\r\n", "bare CR or LF"),
     (b"0\r\n\n", "bare CR or LF"),
 ]
 
@@ -103,12 +103,11 @@ def test_a_body_ends_where_it_ends(coded: bytes, payload: bytes, trailers: Field
 
 @pytest.mark.parametrize(("coded", "message"), BAD)
 def test_faults_are_told_alike_however_they_come(coded: bytes, message: str) -> None:
-    fault = outcome([coded])
-    assert fault[3] is RemoteProtocolError
-    assert fault[5] == 400
-    with pytest.raises(RemoteProtocolError, match=message):
+    with pytest.raises(RemoteProtocolError, match=message) as raised:
         ChunkedDecoder(Limits()).decode(coded)
-    assert outcome(bytewise(coded))[3] is RemoteProtocolError
+    assert raised.type is RemoteProtocolError
+    assert raised.value.status_hint == 400
+    assert outcome(bytewise(coded)) == outcome([coded])
 
 
 @many
@@ -143,9 +142,8 @@ bodies = st.lists(st.sampled_from(PIECES), max_size=14).map(b"".join) | st.binar
 @given(bodies, st.lists(st.integers(0)))
 def test_any_bytes_are_a_body_or_one_fault(coded: bytes, points: list[int]) -> None:
     """Never another error; and the verdict does not depend on the cut."""
-    by_cut, at_once = outcome(cut(coded, points)), outcome([coded])
-    assert by_cut[:4] == at_once[:4]
-    assert by_cut[5] == at_once[5]
+    assert outcome(cut(coded, points)) == outcome([coded])
+    assert outcome(cut(coded, points), SMALL) == outcome([coded], SMALL)
 
 
 @many
@@ -176,13 +174,14 @@ def test_payload_of_one_piece_is_not_framed_again() -> None:
 # Limits
 
 LIMITED: list[tuple[bytes, int, str]] = [
-    (b"5;" + b"a" * 19, 400, "chunk-size line is over 20 bytes"),
+    (b"5;" + b"a" * 20, 400, "chunk-size line is over 20 bytes"),
     (b"5;" + b"a" * 30 + b"\r\n", 400, "chunk-size line is over 20 bytes"),
     (b"1;aaaaaaaaa\r\nx\r\n" * 4, 413, "chunk extensions over 30 bytes"),
     (b"0\r\nx: " + b"a" * 60, 431, "trailer section is over 40 bytes"),
     (b"0\r\nx: " + b"a" * 60 + b"\r\n\r\n", 431, "trailer section is over 40 bytes"),
     (b"0\r\nx: " + b"a" * 20 + b"\r\ny: " + b"a" * 20 + b"\r\n\r\n", 431, "trailer section is over 40 bytes"),
-    (b"0\r\n" + b"x:\r\n" * 4 + b"\r\n", 431, "trailer section is over 40 bytes"),
+    (b"0\r\n" + b"x:\r\n" * 4 + b"\r\n", 431, "more than 3 trailer fields"),
+    (b"5;" + b"a" * 19 + b"\r\nhello\r\n", 400, "chunk-size line is over 20 bytes"),
 ]
 
 
@@ -250,8 +249,9 @@ def test_whatever_we_take_llhttp_takes_alike(coded: bytes) -> None:
     """We may refuse more than it does; what we accept it must not read in another way: that would be smuggling."""
     payload, _, behind, fault, _, _ = outcome([coded])
     assume(fault is None)
-    assume(b" ;" not in coded)  # white space before an extension is allowed (RFC 9112 7.1.1), and llhttp refuses it
-    assume(b"; " not in coded)
-    assume(b" =" not in coded)
-    assume(b"= " not in coded)
-    assert theirs(coded if behind is None else coded[: len(coded) - len(behind)]) == (payload, behind is not None)
+    # White space around the parts of an extension is allowed (RFC 9112 7.1.1), and llhttp refuses it.
+    assume(not any(space in coded for space in (b" ;", b"; ", b" =", b"= ")))
+    if behind is None:  # llhttp may know from the first byte what we say at the end of a line
+        assert theirs(coded) in (None, (payload, False))
+    else:
+        assert theirs(coded[: len(coded) - len(behind)]) == (payload, True)

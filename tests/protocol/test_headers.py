@@ -127,9 +127,7 @@ def test_every_source_gives_the_same_fields() -> None:
 
 
 @few
-@given(
-    st.lists(st.tuples(st.text(TOKEN, min_size=1), st.binary().filter(lambda v: not set(v) & set(range(9)) | set())))
-)
+@given(st.lists(st.tuples(st.text(TOKEN, min_size=1), st.binary())))
 def test_bytes_pass_through_text_and_back(pairs: list[tuple[str, bytes]]) -> None:
     """ISO-8859-1 has a character for every byte: nothing is lost (RFC 9110 5.5)."""
     fields = [(name.encode(), value) for name, value in pairs]
@@ -149,7 +147,6 @@ def test_look_up_ignores_case_and_gives_the_first() -> None:
     assert headers.get_all("y") == []
     assert "x" in headers
     assert "y" not in headers
-    assert 1 not in headers
     with pytest.raises(KeyError, match="y"):
         headers["y"]
 
@@ -158,7 +155,13 @@ def test_pairs_keep_their_order_case_and_repetition() -> None:
     pairs = [("B", "1"), ("a", "2"), ("b", "3")]
     headers = Headers(pairs)
     assert list(headers.items()) == pairs
+    assert list(headers.values()) == ["1", "2", "3"]
     assert list(headers) == ["B", "a", "b"]
+    assert all(pair in headers.items() for pair in pairs)
+    assert ("b", "1") in headers.items()
+    assert ("a", "1") not in headers.items()
+    assert "3" in headers.values()
+    assert "4" not in headers.values()
     assert len(headers) == 3
     assert repr(headers) == f"Headers({pairs!r})"
 
@@ -201,6 +204,7 @@ def test_equality_ignores_the_case_of_names_not_of_values_nor_the_order() -> Non
     assert Headers({"a": "x"}) != {"a": "X"}
     assert Headers([("a", "x"), ("b", "y")]) != Headers([("b", "y"), ("a", "x")])
     assert Headers() != []
+    assert Headers({"a": "x"}) != {"not a name": "x"}
     with pytest.raises(TypeError, match="unhashable"):
         hash(Headers())
 

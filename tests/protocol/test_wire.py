@@ -1,0 +1,40 @@
+"""The wire's interface: both of its implementations have all of it, under the same signatures."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+from toolkit.client.connection import ClientConnection
+from toolkit.protocol.wire import Caps, Moved, Wire
+from toolkit.server.connection import ServerConnection
+
+from ..helpers.fakewire import FakeWire
+
+VERBS = [name for name in vars(Wire) if not name.startswith("_") and callable(getattr(Wire, name))]
+
+
+@pytest.mark.parametrize("kind", [ServerConnection, ClientConnection, FakeWire])
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_wire_has_every_verb(kind: type, verb: str) -> None:
+    """mypy checks the types; this, that none is left to a subclass that does not exist."""
+    wanted, have = (list(inspect.signature(getattr(owner, verb)).parameters) for owner in (Wire, kind))
+    assert have == wanted
+    assert inspect.iscoroutinefunction(getattr(kind, verb)) == inspect.iscoroutinefunction(getattr(Wire, verb))
+
+
+def test_the_coroutines_are_those_that_wait() -> None:
+    waiting = {verb for verb in VERBS if inspect.iscoroutinefunction(getattr(Wire, verb))}
+    assert waiting == {"drain", "receive", "offload", "send_file", "splice"}
+
+
+def test_bytes_moved_add_up() -> None:
+    assert Moved() == (0, 0, 0)
+    assert Moved().total == 0
+    assert Moved(splice=1, sendfile=20, copy=300).total == 321
+
+
+def test_capabilities_are_named() -> None:
+    caps = Caps(half_close=True, reset=False, zero_copy=False)
+    assert (caps.half_close, caps.reset, caps.zero_copy) == caps == (True, False, False)
