@@ -1,0 +1,232 @@
+"""Deadlines on a loop whose time is moved by hand: nothing here waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toolkit.protocol.aio.clock import Clock, Deadline
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+
+class Timer:
+    """One call, at its time."""
+
+    def __init__(self, when: float, call: Callable[[], object]) -> None:
+        self.when = when
+        self.call = call
+        self.is_cancelled = False
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+class FakeLoop:
+    """As much of a loop as a clock needs."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.timers: list[Timer] = []
+        self.armed = 0  # timers asked for in all
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, call: Callable[[], object]) -> Timer:
+        self.armed += 1
+        timer = Timer(when, call)
+        self.timers.append(timer)
+        return timer
+
+    @property
+    def waiting(self) -> list[Timer]:
+        return [timer for timer in self.timers if not timer.is_cancelled]
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, ringing each timer at its time."""
+        end = self.now + seconds
+        while due := [timer for timer in self.waiting if timer.when <= end]:
+            first = min(due, key=lambda timer: timer.when)
+            self.timers.remove(first)
+            self.now = max(self.now, first.when)
+            first.call()
+        self.now = end
+
+
+def clock_of(loop: FakeLoop, wall: Callable[[], float] = lambda: 0.0) -> Clock:
+    """A clock on a loop of this kind."""
+    return Clock(cast("asyncio.AbstractEventLoop", loop), wall)
+
+
+class Watched:
+    """Notes what fell due, and when."""
+
+    def __init__(self, loop: FakeLoop, again: Deadline | None = None) -> None:
+        self.loop = loop
+        self.again = again
+        self.told: list[tuple[str, float]] = []
+
+    def on_deadline(self, kind: str) -> None:
+        self.told.append((kind, self.loop.now))
+        if self.again is not None:
+            self.again.start(self)
+
+
+def near(told: list[tuple[str, float]], expected: list[tuple[str, float]]) -> bool:
+    """A timer may ring one tick early."""
+    return [kind for kind, _ in told] == [kind for kind, _ in expected] and all(
+        abs(at - when) < 0.01 for (_, at), (_, when) in zip(told, expected, strict=True)
+    )
+
+
+def test_a_deadline_falls_due_once() -> None:
+    loop = FakeLoop()
+    one = Watched(loop)
+    clock_of(loop).deadline("read", 5).start(one)
+    loop.advance(4.9)
+    assert one.told == []
+    loop.advance(0.1)
+    assert near(one.told, [("read", 1005)])
+    loop.advance(100)
+    assert len(one.told) == 1
+
+
+def test_one_that_is_stopped_does_not() -> None:
+    loop = FakeLoop()
+    deadline, one = clock_of(loop).deadline("read", 5), Watched(loop)
+    deadline.start(one)
+    deadline.stop(one)
+    deadline.stop(one)
+    loop.advance(100)
+    assert one.told == []
+    assert loop.waiting == []
+
+
+def test_one_that_is_started_again_begins_anew() -> None:
+    loop = FakeLoop()
+    deadline, one = clock_of(loop).deadline("read", 5), Watched(loop)
+    for _ in range(10):
+        deadline.start(one)
+        loop.advance(4)
+    assert one.told == []
+    loop.advance(1)
+    assert near(one.told, [("read", 1041)])
+
+
+def test_without_a_duration_there_is_none() -> None:
+    loop = FakeLoop()
+    clock_of(loop).deadline("read", None).start(Watched(loop))
+    assert loop.timers == []
+
+
+def test_kinds_and_durations_have_queues_of_their_own() -> None:
+    clock = clock_of(FakeLoop())
+    assert clock.deadline("read", 5) is clock.deadline("read", 5)
+    assert clock.deadline("read", 5) is not clock.deadline("read", 6)
+    assert clock.deadline("read", 5) is not clock.deadline("write", 5)
+
+
+def test_a_shorter_one_is_not_late_for_a_longer_one() -> None:
+    loop = FakeLoop()
+    clock, one = clock_of(loop), Watched(loop)
+    clock.deadline("long", 50).start(one)
+    clock.deadline("short", 5).start(one)
+    loop.advance(100)
+    assert near(one.told, [("short", 1005), ("long", 1050)])
+
+
+def test_one_may_start_another_while_it_falls_due() -> None:
+    loop = FakeLoop()
+    clock = clock_of(loop)
+    one = Watched(loop, clock.deadline("again", 5))
+    clock.deadline("again", 5).start(one)
+    loop.advance(17)
+    assert near(one.told, [("again", 1005), ("again", 1010), ("again", 1015)])
+
+
+def test_one_may_stop_others_while_it_falls_due() -> None:
+    loop = FakeLoop()
+    deadline, other = clock_of(loop).deadline("read", 5), Watched(loop)
+
+    class Stopping(Watched):
+        def on_deadline(self, kind: str) -> None:
+            super().on_deadline(kind)
+            deadline.stop(other)
+
+    first = Stopping(loop)
+    deadline.start(first)
+    deadline.start(other)
+    loop.advance(10)
+    assert len(first.told) == 1
+    assert other.told == []
+
+
+def test_ten_thousand_deadlines_are_one_timer() -> None:
+    loop = FakeLoop()
+    deadline, all_of_them = clock_of(loop).deadline("keep_alive", 75), [Watched(loop) for _ in range(10_000)]
+    for one in all_of_them:
+        deadline.start(one)
+    assert loop.armed == 1
+    loop.advance(76)
+    assert all(len(one.told) == 1 for one in all_of_them)
+    assert loop.armed == 1
+
+
+def test_a_closed_clock_rings_no_more() -> None:
+    loop = FakeLoop()
+    clock, one = clock_of(loop), Watched(loop)
+    clock.deadline("read", 5).start(one)
+    clock.close()
+    clock.close()
+    loop.advance(100)
+    assert one.told == []
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["start", "stop", "pass"]), st.integers(0, 3), st.integers(0, 2)), max_size=60)
+)
+def test_any_sequence_keeps_each_ones_time(plan: list[tuple[str, int, int]]) -> None:
+    loop = FakeLoop()
+    clock = clock_of(loop)
+    deadlines = [clock.deadline("a", 3), clock.deadline("b", 7), clock.deadline("c", 7.5)]
+    watched = [Watched(loop) for _ in range(4)]
+    due: dict[tuple[int, int], float] = {}
+    expected: list[list[tuple[float, str]]] = [[] for _ in watched]
+
+    def passing(seconds: float) -> None:
+        for (who, which), at in list(due.items()):
+            if at <= loop.now + seconds:
+                expected[who].append((at, "abc"[which]))
+                del due[who, which]
+        loop.advance(seconds)
+
+    for what, who, which in plan:
+        if what == "start":
+            deadlines[which].start(watched[who])
+            due[who, which] = loop.now + (3, 7, 7.5)[which]
+        elif what == "stop":
+            deadlines[which].stop(watched[who])
+            due.pop((who, which), None)
+        else:
+            passing(who + which / 2)
+    passing(100)
+    for one, what_was_due in zip(watched, expected, strict=True):
+        assert sorted(kind for kind, _ in one.told) == sorted(kind for _, kind in what_was_due)
+        assert near([("", at) for _, at in one.told], [("", at) for at, _ in sorted(what_was_due)])
+
+
+def test_the_date_is_made_once_a_second() -> None:
+    # RFC 9110 5.6.7, with its own example
+    wall = [784111777.0]
+    clock = clock_of(FakeLoop(), lambda: wall[0])
+    assert clock.date() == b"Sun, 06 Nov 1994 08:49:37 GMT"
+    first = clock.date()
+    wall[0] += 0.9
+    assert clock.date() is first
+    wall[0] += 0.2
+    assert clock.date() == b"Sun, 06 Nov 1994 08:49:38 GMT"
