@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 #: Module: why it has no test module of its own.
 WITHOUT: dict[str, str] = {
     f"{ROOT}._version": "one constant; tests/architecture/test_exports.py reads it",
-    f"{ROOT}.protocol.limits": "two frozen dataclasses of defaults; each limit is tested where it is enforced",
-    f"{ROOT}.protocol.wire": "interfaces and two tuples: one sum is all that runs",
 }
 
 

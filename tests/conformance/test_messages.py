@@ -235,6 +235,24 @@ async def test_http_1_0_keep_alive_when_asked_for_and_the_length_is_known() -> N
 
 
 @LINKS
+async def test_a_close_that_was_asked_for_comes_at_once(kind: str) -> None:
+    """Nothing is unread, so there is nothing to linger for, also where a link cannot half-close."""
+    web = App(port=0)
+
+    @web.get("/")
+    async def value(r: Request) -> str:
+        return "value"
+
+    async with served(web, kind) as here:
+        raw = await here.raw()
+        await raw.send(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        answer = await read_answer(raw)
+        assert (answer.body, answer.closes) == (b"value", True)
+        async with asyncio.timeout(1):  # half of `Timeouts.linger`
+            assert await raw.rest() == b""
+
+
+@LINKS
 async def test_an_until_close_answer_ended_by_fin_is_neither_complete_nor_broken(kind: str) -> None:
     sent = b"HTTP/1.0 200 OK\r\n\r\nall there is"
     async with (

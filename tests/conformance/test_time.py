@@ -31,8 +31,9 @@ POST = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
-async def whole(request: Response) -> Response:
-    return await request
+async def whole(request: Response) -> int | None:
+    answer = await request
+    return answer.status
 
 
 def names(error: ToolkitTimeout, *words: str) -> bool:
@@ -43,12 +44,13 @@ def names(error: ToolkitTimeout, *words: str) -> bool:
 @LINKS
 async def test_a_server_that_never_answers_is_a_read_timeout(kind: str) -> None:
     async with raw_server(kind) as peer, peer.session(timeouts=Timeouts(read=SHORT)) as http:
-        with pytest.raises(ReadTimeout) as caught:
-            _ = await http.get(f"{peer.url}/silent")
-        assert names(caught.value, "GET", "/silent")
-        assert isinstance(caught.value, TimeoutError)
+        asking = asyncio.ensure_future(whole(http.get(f"{peer.url}/silent")))
         raw = await peer.accept()
         await read_request(raw)
+        with pytest.raises(ReadTimeout) as caught:
+            await asking
+        assert names(caught.value, "GET", "/silent")
+        assert isinstance(caught.value, TimeoutError)
         await raw.gone()  # the connection is not used again
 
 
@@ -91,16 +93,19 @@ async def test_bytes_that_move_the_other_way_keep_a_reader_waiting(kind: str) ->
     async def count(r: Request) -> str:
         return str(len(await r.read()))
 
-    async with served(web, kind) as here, here.session(timeouts=Timeouts(read=0.2)) as http:
-        async with http.post(f"{here.url}/") as x:
-            reading = asyncio.ensure_future(x.head())
-            for _ in range(8):
-                await x.write(b"x" * 1000)
-                await passes(0.06)
-                assert not reading.done()
-            await x.eof()
-            await reading
-            assert await x.text() == "8000"
+    async with (
+        served(web, kind) as here,
+        here.session(timeouts=Timeouts(read=0.2)) as http,
+        http.post(f"{here.url}/") as x,
+    ):
+        reading = asyncio.ensure_future(x.head())
+        for _ in range(8):
+            await x.write(b"x" * 1000)
+            await passes(0.06)
+            assert not reading.done()
+        await x.eof()
+        await reading
+        assert await x.text() == "8000"
 
 
 async def passes(seconds: float) -> None:

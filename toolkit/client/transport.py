@@ -67,9 +67,7 @@ class Transports:
         grant = self.pool.acquire(origin)
         if grant is None:
             grant = await self._wait(origin, timeouts.pool)
-        if grant.evict is not None:
-            self._open.discard(grant.evict)  # the pool has forgotten it already
-            grant.evict.close()
+        self._evict(grant)
         if grant.connection is not None:
             if grant.connection.usable:
                 return grant.connection
@@ -91,11 +89,7 @@ class Transports:
         except BaseException as error:
             self.pool.leave(waiter)
             if waiter.done() and not waiter.cancelled():  # granted in the same turn: pass it on
-                grant = waiter.result()
-                if grant.connection is not None:
-                    self.give_back(grant.connection)
-                else:
-                    self._serve(self.pool.gone(origin, None))
+                self._decline(waiter.result())
             if isinstance(error, TimeoutError):
                 raise PoolTimeout(
                     f"no free connection to {origin.host}:{origin.port} within {seconds} s ({self.pool!r})"
@@ -156,10 +150,21 @@ class Transports:
         for waiter, grant in grants:
             if not waiter.done():
                 waiter.set_result(grant)
-            elif grant.connection is not None:
-                self.give_back(grant.connection)
             else:
-                self._serve(self.pool.gone(grant.origin, None))
+                self._decline(grant)
+
+    def _decline(self, grant: Grant[ClientConnection]) -> None:
+        """Nobody is there to take it: what it evicts goes all the same, the rest goes to the next in line."""
+        self._evict(grant)
+        if grant.connection is not None:
+            self.give_back(grant.connection)
+        else:
+            self._serve(self.pool.gone(grant.origin, None))
+
+    def _evict(self, grant: Grant[ClientConnection]) -> None:
+        if grant.evict is not None:
+            self._open.discard(grant.evict)  # the pool has forgotten it already
+            grant.evict.close()
 
     async def close(self) -> None:
         """End every connection; running exchanges get `Disconnected`."""

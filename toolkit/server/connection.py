@@ -14,18 +14,17 @@ messages are done. After a handler returned with input still to come, the body i
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from toolkit.errors import Disconnected, LimitExceeded, ReadTimeout, RemoteProtocolError
-from toolkit.protocol.aio.connection import Connection
+from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError
 from toolkit.protocol.aio.link import peer_of
-from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing
-from toolkit.protocol.head import RequestHead, ResponseHead, connection_options, serialize_fields
-from toolkit.protocol.headers import Fields, join_fields
+from toolkit.protocol.framing import LENGTH, NONE
+from toolkit.protocol.head import RequestHead, ResponseHead
+from toolkit.protocol.headers import join_fields
 from toolkit.protocol.http1 import RequestReceiver
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.states import DONE, IDLE
-from toolkit.protocol.status import status_line
+from toolkit.server.answering import AnsweringConnection
 from toolkit.server.request import Request
 
 if TYPE_CHECKING:
@@ -36,17 +35,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerConnection"]
 
-CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-
-class ServerConnection(Connection):
+class ServerConnection(AnsweringConnection):
     """One client's connection."""
 
     __slots__ = (
         "_after",
         "_deferred",
         "_gone_waiters",
-        "_last",
         "_last_received",
         "_next_due",
         "_waiting",
@@ -61,7 +57,6 @@ class ServerConnection(Connection):
         self.running = running
         self.receiver = RequestReceiver(self, running.watch.limits)
         self.task: asyncio.Task[object] | None = None  # the running handler's
-        self._last = False  # no further request on this connection
         self._after: str | None = None  # "held" or "drained": what becomes of the body its handler left
         self._next_due = False  # the next request waits for the present answer to leave
         self._deferred: CancelledBy | None = None
@@ -148,103 +143,14 @@ class ServerConnection(Connection):
         else:
             super().on_held(size)
 
-    # -- heads and whole answers -------------------------------------------------------------------------------
-
-    def send_interim(self, status: int, fields: Fields) -> None:
-        """A 1xx head."""
-        self.transport.write(status_line(status) + serialize_fields(fields) + b"\r\n")
-
-    def send_continue(self) -> None:
-        """Somebody is about to read: the client may send (RFC 9110 10.1.1). Not once its bytes are coming."""
-        x = self.exchange
-        if x is not None and x._in is not None and not x._in.received and not x._in.ended and self.lost is None:
-            self.transport.write(CONTINUE)
-
-    def send_head(self, x: Exchange, fields: Fields, framing: Framing, length: int) -> None:
-        """The head of a streamed answer."""
-        assert isinstance(x, Request)
-        if framing is CHUNKED and x._head.minor:
-            line = b"transfer-encoding: chunked\r\n"
-        elif framing is LENGTH or (framing is NONE and length >= 0 and x._status == 304):
-            line = b"content-length: %d\r\n" % length
-        else:
-            line = b""
-        if framing is CLOSE:
-            self._last = True
-        self.transport.write(self._head(x, fields, line))
-
-    def send_whole(self, x: Exchange, fields: Fields, body: bytes) -> None:
-        """Head and body in one write."""
-        assert isinstance(x, Request)
-        inbound = x._in
-        if inbound is not None and not inbound.ended:
-            # Decided now, so that it can be announced: what will not be read cannot be kept either.
-            unasked = x._head.expect and not inbound.received
-            self._last |= unasked or (x._head.framing is LENGTH and self.receiver.left > self.limits.drain)
-        status = x._status
-        if status == 204:
-            data = self._head(x, fields, b"")
-        elif status == 304 or x.method == "HEAD":
-            data = self._head(x, fields, b"content-length: %d\r\n" % len(body) if body or status != 304 else b"")
-        else:
-            data = self._head(x, fields, b"content-length: %d\r\n" % len(body)) + body
-            x._sent += len(body)
-        self.transport.write(data)
-        self._outbound_done(x)
-
-    def _head(self, x: Request, fields: Fields, framing: bytes) -> bytes:
-        status = x._status
-        assert status is not None
-        line = status_line(status)
-        date: bytes = b"date: %b\r\n" % self.watch.clock.date()
-        if fields:
-            fields, date = self._own_words(fields, date)
-        if self._last:
-            connection = b"connection: close\r\n"
-        elif x._head.minor == 0:
-            connection = b"connection: keep-alive\r\n"
-        else:
-            connection = b""
-        return b"".join([line, serialize_fields(fields), framing, date, connection, b"\r\n"])
-
-    def _own_words(self, fields: Fields, date: bytes) -> tuple[Fields, bytes]:
-        """What the application said about date and connection counts."""
-        kept: Fields = []
-        for name, value in fields:
-            key = name.lower()
-            if key == b"connection":
-                options = connection_options([value])
-                if b"close" in options:
-                    self._last = True
-                options -= {b"close", b"keep-alive"}
-                if options:
-                    kept.append((name, b", ".join(sorted(options))))
-                continue
-            if key == b"date":
-                date = b""
-            kept.append((name, value))
-        return kept, date
-
-    def send_switch(self, x: Request, fields: Fields) -> None:
-        """101, or 2xx to CONNECT; raw bytes follow."""
-        self._last = True
-        status = x._status
-        assert status is not None
-        self.transport.write(status_line(status) + serialize_fields(fields) + b"\r\n")
-
-    def switch(self, x: Exchange) -> bytes:
-        """Raw from here on."""
-        data = self.receiver.switch()
-        self._resume()
-        return data
-
     # -- the end of an exchange --------------------------------------------------------------------------------
 
     def _cycle_done(self, x: Exchange) -> None:
         x._wire = None
         self.exchange = None
         self._after = None
-        self.running.after.stop(self)
+        if self._timed:
+            self._stop_timing()
         if self._gone_waiters is not None:
             self._gone_waiters = None if self.lost is None else self._gone_waiters
         if self.lost is not None:
@@ -341,7 +247,7 @@ class ServerConnection(Connection):
                 x._in.fail(Disconnected("the body was left unread and the connection closed", x))
             x._wire = None
             self.exchange = None
-        self.running.after.stop(self)
+        self._stop_timing()
         self._wake()
         self.linger()
 
@@ -388,7 +294,7 @@ class ServerConnection(Connection):
             self.loop.call_soon(self.loop.call_soon, self._cancel_unless_told, x, task, by)
 
     def _cancel_unless_told(self, x: Request, task: asyncio.Task[object], by: CancelledBy) -> None:
-        if task.done() or task is not self.task or x._out is DONE or (by == "peer" and x._told):
+        if task.done() or task is not self.task or x._out is DONE or (by != "shutdown" and x._told):
             return
         if x.cancelled_by is not None or self._deferred is not None:
             return
@@ -446,6 +352,8 @@ class ServerConnection(Connection):
             self._nobody_read()
         elif kind == "slow_body":
             self._check_rate()
+        elif kind == "idle":
+            self._check_idle()
         else:
             super().on_deadline(kind)
 
@@ -460,10 +368,21 @@ class ServerConnection(Connection):
         else:
             self._leave()
 
-    def watch_rate(self, x: Request) -> None:
-        """The body is on its way: from now on it must come at `Timeouts.min_rate`."""
+    def watch_body(self, x: Request) -> None:
+        """The body is on its way: it must come at `Timeouts.min_rate`, until the answer's head is sent."""
         self._last_received = 0
         self.running.slow_body.start(self)
+        self._watch_idle(x)
+
+    def _watch_idle(self, x: Exchange) -> None:
+        self._timed = True
+        self._progress = self._moved(x)
+        self.running.idle.start(self)
+
+    def _stop_timing(self) -> None:
+        self._timed = False
+        for deadline in (self.running.idle, self.running.slow_body, self.running.after):
+            deadline.stop(self)
 
     def _check_rate(self) -> None:
         """Until the answer's head is sent; after it a peer may be silent as long as it likes (`idle`)."""
@@ -477,16 +396,24 @@ class ServerConnection(Connection):
         if came >= self.watch.timeouts.min_rate * seconds or self._paused or inbound.expect:
             self.running.slow_body.start(self)
             return
-        error = LimitExceeded(f"the request's body came at {came / seconds:.0f} bytes a second", 408)
+        error = ReadTimeout(f"the request's body came at {came / seconds:.0f} bytes a second")
         inbound.fail(error)
         self._last = True
         self._cancel_handler(x, "timeout")
         self._wake()
 
-    def _read_timed_out(self, x: Exchange, error: ReadTimeout) -> None:
-        """`Timeouts.idle`: nothing moved at all."""
+    def _check_idle(self) -> None:
+        """Looked at once in `Timeouts.idle`, so that a byte costs nothing: it ends one to two times that after it."""
+        x = self.exchange
+        if x is None:
+            return
+        moved = self._moved(x)
+        if moved != self._progress:
+            self._progress = moved
+            self.running.idle.start(self)
+            return
         self._cancel_handler(x, "timeout")
-        super()._read_timed_out(x, error)
+        self.fail(ReadTimeout(f"no byte moved for {self.running.idle.seconds} s"))
 
     # -- stopping ----------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from toolkit.errors import Disconnected, RemoteProtocolError, UseError
+from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError, UseError
 from toolkit.protocol.headers import Fields, encode_fields
 from toolkit.protocol.states import BODY, DONE, IDLE, RAW
 from toolkit.protocol.status import reason_phrase
@@ -177,6 +177,8 @@ def answer_error(request: Request, error: Exception) -> None:
         status, body = error.status, error.message.encode()
     elif isinstance(error, RemoteProtocolError):
         status, body = error.status_hint, f"{reason_phrase(error.status_hint)}: {error}".encode()
+    elif isinstance(error, ReadTimeout) and request._in is not None and request._in.error is not None:
+        status, body = 408, reason_phrase(408).encode()
     elif isinstance(error, Disconnected) and error.exchange is not None:
         # A peer that left, this exchange's or another's that is being read: no fault of the program.
         log.debug("%s", error)

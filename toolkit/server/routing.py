@@ -87,12 +87,12 @@ class Router:
         """(route, its parameters, methods allowed here): no route and methods is 405, neither is 404."""
         parameters: dict[str, str] = {}
         routes = self._literal.get(path)
+        if routes is None and "%" in path and "%2f" not in path.lower():
+            routes = self._literal.get(unquote(path))  # /%61 is /a (RFC 3986 6.2.2.2)
         if routes is None:
             routes = self._walk(path, parameters)
-            if not routes and "%" in path:
-                routes = self._literal.get(unquote(path)) if "%2f" not in path.lower() else None
             if not routes:
-                return None, parameters, ()
+                return None, {}, ()
         route = routes.get(method)
         if route is None:
             route = routes.get("*")

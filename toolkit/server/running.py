@@ -26,8 +26,6 @@ from toolkit.server.dispatch import answer_error, call_inline, run
 if TYPE_CHECKING:
     import ssl
 
-    from toolkit.protocol.aio.clock import Deadline
-    from toolkit.protocol.exchange import Exchange
     from toolkit.server.app import App
     from toolkit.server.request import Request
 
@@ -37,18 +35,14 @@ log = logging.getLogger("toolkit.server")
 
 
 class ServerWatch(Watch):
-    """On this end a reader's deadline is `idle`: clients may think as long as they like."""
+    """On this end a reader has no deadline of its own: clients may think until the exchange is `idle`."""
 
-    __slots__ = ("idle",)
+    __slots__ = ()
 
     def __init__(self, clock: Clock, app: App) -> None:
         super().__init__(clock, app.limits, app.timeouts)
-        self.idle = clock.deadline("read", app.timeouts.idle)
-        self.deadlines = [self.write, self.linger, self.keep_alive, self.idle]
-
-    def read_of(self, x: Exchange) -> Deadline:
-        """Any exchange's."""
-        return self.idle
+        self.read = clock.deadline("read", None)
+        self.deadlines = [self.write, self.linger, self.keep_alive]
 
 
 class Running:
@@ -63,7 +57,8 @@ class Running:
         self.head = self.clock.deadline("head", timeouts.head)
         self.slow_body = self.clock.deadline("slow_body", timeouts.slow_body)
         self.after = self.clock.deadline("after", timeouts.hold)
-        self.watch.deadlines += [self.head, self.slow_body, self.after]
+        self.idle = self.clock.deadline("idle", timeouts.idle)
+        self.watch.deadlines += [self.head, self.slow_body, self.after, self.idle]
         self.connections: set[ServerConnection] = set()
         self.servers: list[asyncio.AbstractServer] = []
         self.address = ""
@@ -136,7 +131,7 @@ class Running:
                 self._refuse_request(connection, request, Abort("Unsupported Media Type", 415, app.coding_hint))
                 return
             if not inbound.ended:
-                connection.watch_rate(request)
+                connection.watch_body(request)
         if route is not None:
             if parameters:
                 request.path_params = parameters

@@ -940,6 +940,23 @@ async def test_33_pipelined_requests_are_not_hoarded() -> None:
         gated.go.set()
 
 
+async def test_33_a_flood_leaves_room_for_others() -> None:
+    """Thousands of pipelined requests are worked off in turns: another connection is served in between."""
+    recorder = Recorder("ignores")
+    many = 3000
+    async with served(recorder.app()) as here, asyncio.timeout(15):
+        flood, other = await here.raw(), await here.raw()
+        flooding = asyncio.create_task(flood.send(get() * many + AFTER))
+        first = await flood.until(b"ignored")
+        await other.send(line(b"GET /p?other HTTP/1.1"))
+        await other.until(b"ignored")
+        assert len(recorder.calls) < many, "the other connection waited for the whole flood"
+        answers = parse_answers(first + await flood.rest())
+        await flooding
+    assert len(answers) == many + 1
+    assert {answer.body for answer in answers} == {b"ignored"}
+
+
 async def _one(data: bytes, mode: str) -> tuple[Recorder, list[bytes]]:
     recorder = Recorder(mode)
     async with served(recorder.app()) as here:

@@ -639,7 +639,7 @@ async def test_42_body_of_a_byte_at_a_time(fields: bytes) -> None:
 @pytest.mark.parametrize("mode", ["reads", "ignores"])
 async def test_42_body_that_never_comes(mode: str) -> None:
     recorder = Recorder(mode)
-    timeouts = Timeouts(slow_body=0.1, idle=0.1)
+    timeouts = Timeouts(slow_body=0.1, idle=0.1, hold=0.1)
     async with served(recorder.app(timeouts=timeouts)) as here, asyncio.timeout(10):
         raw = await here.raw()
         await raw.send(post(b"Content-Length: 1000\r\n", b"x"))

@@ -293,8 +293,9 @@ class Connection(asyncio.Protocol):
         entry = (future, asyncio.current_task())
         self._waiters.append(entry)
         reading = self.watch.read_of(x)
-        reading.start(self)
-        self._progress = self._moved(x)
+        if reading.seconds is not None:
+            reading.start(self)
+            self._progress = self._moved(x)
         try:
             await future
         finally:
@@ -445,10 +446,7 @@ class Connection(asyncio.Protocol):
             self._progress = moved
             reading.start(self)
             return
-        self._read_timed_out(x, ReadTimeout(f"no byte moved for {reading.seconds} s while waiting for the peer"))
-
-    def _read_timed_out(self, x: Exchange, error: ReadTimeout) -> None:
-        self.fail(error)
+        self.fail(ReadTimeout(f"no byte moved for {reading.seconds} s while waiting for the peer"))
 
 
 def unread(inbound: Inbound | None) -> bool:

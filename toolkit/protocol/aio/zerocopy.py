@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
+import sys
 from typing import IO, TYPE_CHECKING, Final
 
 from toolkit.errors import Disconnected, ReadTimeout, WriteTimeout
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
