@@ -34,19 +34,19 @@ def hop(status: int, location: str | None, *, method: str = "GET", here: str = H
 @pytest.mark.parametrize(
     ("status", "method", "expected", "keeps_body"),
     [
-        # RFC 9110 15.4.2, 15.4.3: a user agent may turn POST into GET, and every one does.
-        (301, "GET", "GET", False),
-        (301, "HEAD", "HEAD", False),
+        # RFC 9110 15.4.2, 15.4.3: a user agent may turn POST into GET, and every one does; nothing else changes.
+        (301, "GET", "GET", True),
+        (301, "HEAD", "HEAD", True),
         (301, "POST", "GET", False),
-        (301, "PUT", "PUT", False),
-        (301, "DELETE", "DELETE", False),
-        (302, "GET", "GET", False),
-        (302, "HEAD", "HEAD", False),
+        (301, "PUT", "PUT", True),
+        (301, "DELETE", "DELETE", True),
+        (302, "GET", "GET", True),
+        (302, "HEAD", "HEAD", True),
         (302, "POST", "GET", False),
-        (302, "PATCH", "PATCH", False),
+        (302, "PATCH", "PATCH", True),
         # 15.4.4: retrieve by GET, or HEAD where that was asked.
         (303, "GET", "GET", False),
-        (303, "HEAD", "HEAD", False),
+        (303, "HEAD", "HEAD", True),
         (303, "POST", "GET", False),
         (303, "PUT", "GET", False),
         (303, "DELETE", "GET", False),
@@ -162,16 +162,17 @@ def test_credentials_stay_with_their_origin(location: str, kept: bool, status: i
     assert fields == ([*PLAIN, *SECRETS] if kept else PLAIN)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303])
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+@pytest.mark.parametrize(
+    ("status", "method"), [(301, "POST"), (302, "POST"), (303, "POST"), (303, "PUT"), (303, "GET")]
+)
 def test_what_described_the_body_goes_with_it(status: int, method: str) -> None:
     fields: Fields = [*PLAIN, *BODY, (b"Content-Length", b"3"), (b"Transfer-Encoding", b"chunked")]
     assert hop(status, "/next", method=method, fields=fields).fields == PLAIN
 
 
-@pytest.mark.parametrize("status", [307, 308])
-def test_a_body_that_is_sent_again_is_described_again(status: int) -> None:
-    assert hop(status, "/next", method="POST", fields=[*PLAIN, *BODY]).fields == [*PLAIN, *BODY]
+@pytest.mark.parametrize(("status", "method"), [(301, "PUT"), (302, "PATCH"), (307, "POST"), (308, "POST")])
+def test_a_body_that_is_sent_again_is_described_again(status: int, method: str) -> None:
+    assert hop(status, "/next", method=method, fields=[*PLAIN, *BODY]).fields == [*PLAIN, *BODY]
 
 
 def test_the_host_is_the_next_urls() -> None:
@@ -244,6 +245,15 @@ async def test_one_hop_too_many_is_an_error() -> None:
         with pytest.raises(RemoteProtocolError, match="more than 10 redirects"):
             _ = await http.get(f"/from/302/{MOST_HOPS + 1}", follow_redirects=True)
         assert (await http.get("/end")).status == 200
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_put_is_not_emptied_on_its_way(status: int) -> None:
+    async with Session(app=hopping()) as http:
+        answer = await http.put(f"/from/{status}/2", body="again", follow_redirects=True)
+        seen = await answer.json()
+        assert isinstance(seen, dict)
+        assert (seen["method"], seen["body"]) == ("PUT", "again")
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ class Held:
     """A handler that stays until it is let go, and what became of it."""
 
     def __init__(self, grace: float = 10) -> None:
-        self.web = App(port=0, timeouts=Timeouts(grace=grace))
+        self.web = App(port=0, timeouts=Timeouts(grace=grace, linger=0.01))
         self.begun, self.go, self.over = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.request: Request | None = None
         self.web.get("/hold")(self.hold)
