@@ -135,7 +135,7 @@ def find_sleeps(sources: list[Source]) -> Iterator[Found]:
             node.func
             for node in ast.walk(source.tree)
             if isinstance(node, ast.Call)
-            and len(node.args) == 1
+            and node.args
             and isinstance(node.args[0], ast.Constant)
             and node.args[0].value == 0
         }

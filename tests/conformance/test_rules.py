@@ -21,6 +21,7 @@ from toolkit import (
     Busy,
     Deliver,
     Disconnected,
+    EarlyAnswer,
     LimitExceeded,
     LocalProtocolError,
     RemoteProtocolError,
@@ -491,6 +492,70 @@ async def test_relay_sink_fails_the_error_names_the_sink_and_the_source_stays_it
         await source.aclose()
 
 
+async def test_a_cancelled_relay_aborts_its_sink_and_its_source_is_not_pooled() -> None:
+    """What is half moved can be finished by nobody."""
+    hold = asyncio.Event()
+    ports: list[int] = []
+    source = App(port=0)
+
+    @source.get("/")
+    async def slow(r: Request) -> None:
+        ports.append(r.ip_port)
+        await r.prepare({"content-length": "10"})
+        await r.write(b"half")
+        await hold.wait()
+
+    @source.get("/port")
+    async def port(r: Request) -> str:
+        ports.append(r.ip_port)
+        return "port"
+
+    async with served(source, "tcp") as there, there.session(max_connections=1) as inner:
+        relaying: asyncio.Future[asyncio.Task[object]] = asyncio.get_running_loop().create_future()
+
+        async def handler(r: Request) -> None:
+            async with inner.get(f"{there.url}/") as body:
+                await r.prepare({"content-length": "10"})
+                task: asyncio.Task[object] = asyncio.ensure_future(r.relay(body))
+                relaying.set_result(task)
+                await asyncio.wait([task])
+
+        async with served(app_of(handler)) as here:
+            raw = await here.raw()
+            await raw.send(GET)
+            await raw.until(b"half")
+            (await relaying).cancel()
+            assert not await raw.receive(0)
+            await raw.gone()
+            assert not raw.buffer, "nothing may follow"
+        assert (await inner.get(f"{there.url}/port")).content == b"port"
+        assert ports[0] != ports[1], "the half-read connection was used again"
+        hold.set()
+
+
+async def test_a_detached_body_is_held_for_who_claims_it_later() -> None:
+    """`detach` before anything was prepared: the handler's whole answer does not drain the body away."""
+    kept: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
+
+    async def handler(r: Request) -> str:
+        r.detach()
+        kept.set_result(r)
+        return "answered"
+
+    async with served(app_of(handler)) as here:
+        raw = await here.raw()
+        await raw.send(POST + chunk(b"one"))
+        first = await read_answer(raw)
+        assert first.body == b"answered"
+        assert not first.closes
+        body = (await kept).pull()
+        assert await anext(body) == b"one"
+        await raw.send(chunk(b"two") + END + b"GET /again HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert await anext(body) == b"two"
+        assert [part async for part in body] == []
+        assert (await read_answer(raw)).body == b"again"
+
+
 async def test_pair_joins_two_exchanges_both_ways() -> None:
     """An eof passes on alone; the other direction goes on."""
     web = App(port=0)
@@ -639,6 +704,27 @@ async def test_pull_and_head_never_end_an_open_body() -> None:
         await script.server.sees(b"still open")
         await script.client.eof()
         await script.server.sees_end()
+
+
+async def test_an_open_body_may_wait_for_100() -> None:
+    async def handler(r: Request) -> bytes:
+        return await r.read()
+
+    async def refuses(r: Request) -> tuple[int, str]:
+        return 403, "no"
+
+    async with Session(app=app_of(handler)) as http:
+        async with http.post("/", expect_continue=True) as x:
+            await x.write(b"one ")
+            await x.write(b"two")
+            await x.eof()
+            assert await x.read() == b"one two"
+        assert (await http.get("/again")).content == b"again"
+    async with Session(app=app_of(refuses)) as http, http.post("/", expect_continue=True) as x:
+        await x.head()
+        with pytest.raises(EarlyAnswer):
+            await x.write(b"never sent")
+        assert (x.status, await x.read()) == (403, b"no")
 
 
 async def test_leaving_the_block_ends_an_open_body() -> None:

@@ -77,6 +77,7 @@ BAD: list[tuple[bytes, str]] = [
     (b"5\nhello\r\n0\r\n\r\n", "bare CR or LF"),
     (b"5\rhello\r\n0\r\n\r\n", "bare CR or LF"),
     (b"5;a\nb\r\nhello\r\n0\r\n\r\n", "bare CR or LF"),
+    (b"0\r\r\n", "bare CR or LF"),
     (b"5\r\nhelloX\r\n0\r\n\r\n", "not followed by CRLF"),
     (b"5\r\nhello0\r\n\r\n", "not followed by CRLF"),
     (b"5\r\nhello\n0\r\n\r\n", "bare CR or LF|not followed by CRLF"),

@@ -6,7 +6,7 @@ from typing import Final
 
 import httptools
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from toolkit.errors import LimitExceeded, RemoteProtocolError
@@ -279,17 +279,27 @@ def test_llhttp_reads_a_connection_alike(messages: list[tuple[list[bytes], bool]
     assert len([event for event in heard if event[0] == "head"]) == theirs.heads == theirs.ends == len(messages)
 
 
+FRAMING_LINES: Final = [
+    b"content-length: 5\r\n",
+    b"content-length: 0\r\n",
+    b"transfer-encoding: chunked\r\n",
+    b"x: y\r\n",
+    b"",
+]
+BODY_WORDS: Final = [b"5\r\nhello\r\n", b"0\r\n\r\n", b"0\r\nt: 1\r\n\r\n", b"hello", b"\r\n", b"5;a\r\n", b"x", b"0"]
+
+
 @many
-@given(st.lists(st.sampled_from(WORDS[4:]), max_size=8).map(b"".join))
-def test_what_we_take_whole_llhttp_takes_as_one_message_too(rest: bytes) -> None:
+@given(st.sampled_from(FRAMING_LINES), st.lists(st.sampled_from(BODY_WORDS), max_size=6).map(b"".join))
+def test_what_we_take_whole_llhttp_takes_as_one_message_too(framing: bytes, rest: bytes) -> None:
     """Of any request that we take, llhttp sees the same body and the same end: no room for smuggling."""
-    data = b"POST / HTTP/1.1\r\nhost: a\r\nconnection: keep-alive\r\n" + rest
+    data = b"POST / HTTP/1.1\r\nhost: a\r\nconnection: keep-alive\r\n" + framing + b"\r\n" + rest
     sink = Recorder()
     receiver = RequestReceiver(sink, Limits())
     sink.receiver = receiver
     receiver.receive(data)
-    assume(sink.heard)
-    assume("fault" not in names(sink.heard))
+    if "fault" in names(sink.heard):
+        return  # refused: that is no room either
     head = sink.heard[0][1]
     assert isinstance(head, RequestHead)
     over = head.framing is NONE or names(sink.heard)[-1] == "end"

@@ -89,6 +89,7 @@ def test_an_offence_in_a_test_is_counted(counts: Counts, tmp_path: Path, kind: s
     "text",
     [
         "import asyncio\nasync def test(): await asyncio.sleep(0)",
+        "import asyncio\nasync def test(): await asyncio.sleep(0, 'result')",
         "from time import sleep\ndef test(): sleep(0)",
         f"x = 1  {IGNORE}[attr-defined]",
         f"x = '{IGNORE}'",

@@ -109,7 +109,7 @@ class ChunkedDecoder:
             return pos + len(window) - len(carried)
         self._line = b""
         line = window[:end]
-        if BARE_LINE_END.search(line) is not None:
+        if BARE_LINE_END.search(window, 0, end + 2) is not None:
             raise RemoteProtocolError(BARE)
         if self._at is _At.SIZE:
             self._size(line)

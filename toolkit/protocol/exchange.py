@@ -239,7 +239,7 @@ class Exchange(Readable):
             raise UseError(self._say("trailers need chunked framing; prepare without content-length"))
         if data:
             await self.write(data)
-        elif self._error is not None or self._wire is None:
+        if self._error is not None or self._wire is None:
             self._out = ABORTED
             return
         if self._coding is not None:

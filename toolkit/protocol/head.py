@@ -58,7 +58,7 @@ HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A
 ABSOLUTE = re.compile(r"https?://([^/?#]*)([/?].*)?", re.IGNORECASE)
 
 # The fields that decide something below; everything else is carried, not looked at.
-DECISIVE: Final = frozenset([b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade"])
+DECISIVE: Final = frozenset(b"host content-length transfer-encoding connection proxy-connection expect upgrade".split())
 
 
 def check_host(value: bytes) -> None:
@@ -80,6 +80,9 @@ START = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{0,32}(?: [\x21-\x7e]*(?: [HTP/
 MALFORMED: Final = (
     "the request head is malformed; expected 'METHOD target HTTP/1.1' and 'name: value' lines, each ended by CRLF"
 )
+MALFORMED_RESPONSE: Final = (
+    "the response head is malformed; expected 'HTTP/1.1 status reason' and 'name: value' lines, each ended by CRLF"
+)
 # White space behind a value is allowed (RFC 9112 5.1), and llhttp takes it for part of a transfer-encoding. A line of
 # white space alone is not touched: it is a fold, and taking it away would end the head (CVE-2022-32215's family).
 _LINE_END = re.compile(rb"(?<=[^\r\n \t])[ \t]+(?=\r\n)")
@@ -94,7 +97,7 @@ def strip_line_ends(block: bytes) -> bytes:
 class _Facts:
     """What one pass over the fields finds."""
 
-    __slots__ = ("codings", "connection", "expect", "hosts", "lengths", "upgrade")
+    __slots__ = ("closes", "codings", "connection", "expect", "hosts", "lengths", "upgrade")
 
     def __init__(self, fields: Fields) -> None:
         self.hosts: list[bytes] = []
@@ -103,6 +106,7 @@ class _Facts:
         self.connection: list[bytes] = []
         self.expect: bytes | None = None
         self.upgrade: bytes | None = None
+        self.closes = False  # llhttp may have read `close`, in a field that it takes for connection, too
         for name, value in fields:
             key = name.lower()
             if key in DECISIVE:
@@ -110,14 +114,17 @@ class _Facts:
                     self.hosts.append(value)
                 elif key == b"connection":
                     self.connection.append(value)
+                    self.closes |= value != b"keep-alive"
                 elif key == b"content-length":
                     self.lengths.append(value)
                 elif key == b"transfer-encoding":
                     self.codings.append(value)
                 elif key == b"expect":
                     self.expect = value.lower()
-                else:
+                elif key == b"upgrade":
                     self.upgrade = value
+                else:
+                    self.closes = True
 
 
 def _keep_alive(minor: int, connection: list[bytes]) -> bool:
@@ -203,14 +210,14 @@ class RequestHeadParser(_Parser):
             self._parser = None
             self.fields = []
             raise RemoteProtocolError(MALFORMED)
-        if not self._complete or not parser.should_keep_alive():
-            self._parser = None  # llhttp waits for a body, or takes no further message
+        if not self._complete or version != "1.1":
+            self._parser = None  # llhttp waits for a body, or has said it is closed
         return self._head(method, version, self._take_fields())
 
     def _refusal(self, block: bytes, error: Exception) -> RemoteProtocolError:
         """What is wrong, in words that do not depend on how the bytes were cut."""
         line = block[: block.find(b"\r\n")]
-        if IMPOSSIBLE.search(block) is not None or START.fullmatch(line) is None:
+        if IMPOSSIBLE.search(block) is not None or START.fullmatch(line) is None or line.count(b" ") != 2:
             return RemoteProtocolError(MALFORMED)
         if isinstance(error, httptools.HttpParserInvalidMethodError):
             return RemoteProtocolError(f"method {line.partition(b' ')[0]!r} is not known", 501)
@@ -224,6 +231,8 @@ class RequestHeadParser(_Parser):
         else:
             raise RemoteProtocolError(f"HTTP/{version}: this server speaks HTTP/1.1 and HTTP/1.0", 505)
         facts = _Facts(fields)
+        if facts.closes:
+            self._parser = None  # it may take no further message
         hosts = facts.hosts
         if len(hosts) != 1 and (hosts or minor):
             raise RemoteProtocolError(f"{len(hosts)} host fields: HTTP/1.1 has exactly one")
@@ -293,10 +302,12 @@ class ResponseHeadParser(_Parser):
             pass
         except httptools.HttpParserError as error:
             self.fields = []
-            raise RemoteProtocolError(f"response head: {error}", 502) from None
+            if IMPOSSIBLE.search(block) is not None or not block.startswith(b"HTTP/"):
+                raise RemoteProtocolError(MALFORMED_RESPONSE, 502) from None
+            raise RemoteProtocolError(f"{MALFORMED_RESPONSE} ({error})", 502) from None
         fields = self._take_fields()
         if not block.startswith(b"HTTP/") or FORBIDDEN_IN_VALUE.search(self.reason) is not None:
-            raise RemoteProtocolError(f"response head {block[:40]!r}: expected 'HTTP/1.1 status reason'", 502)
+            raise RemoteProtocolError(MALFORMED_RESPONSE, 502)
         status = parser.get_status_code()
         version = parser.get_http_version()
         if version not in ("1.1", "1.0") or not 100 <= status <= 999:

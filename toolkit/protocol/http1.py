@@ -21,6 +21,7 @@ from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
 from toolkit.protocol.head import (
     IMPOSSIBLE,
     MALFORMED,
+    MALFORMED_RESPONSE,
     START,
     RequestHead,
     RequestHeadParser,
@@ -254,7 +255,7 @@ class Receiver:
             raise self._malformed()
         if len(partial) > self.limits.head:
             raise self._first_fault(bytes(partial)) or self._oversize(partial)
-        self._check_start(partial)
+        self._check_start(partial, before)
         return None, b""
 
     def _malformed(self) -> RemoteProtocolError:
@@ -270,7 +271,7 @@ class Receiver:
     def _oversize(self, block: bytes | bytearray) -> LimitExceeded:
         raise NotImplementedError
 
-    def _check_start(self, partial: bytearray) -> None:
+    def _check_start(self, partial: bytearray, before: int) -> None:
         raise NotImplementedError
 
     def _take_head(self, block: bytes) -> None:
@@ -350,18 +351,21 @@ class RequestReceiver(Receiver):
             return LimitExceeded(f"the request target is over {self.limits.target} bytes", 414)
         return LimitExceeded(f"the request head is over {self.limits.head} bytes", 431)
 
-    def _check_start(self, partial: bytearray) -> None:
+    def _check_start(self, partial: bytearray, before: int) -> None:
         """A first line that no HTTP peer sends (a TLS hello on a plain port, say) is refused without waiting."""
         line = partial.find(b"\r\n")
-        if line < 0:
-            if len(partial) > self.limits.target + 64:
-                raise self._first_fault(bytes(partial)) or self._oversize(partial)
-            if START.fullmatch(partial) is None:
-                raise self._malformed()
+        if line < 0 and len(partial) > self.limits.target + 64:
+            raise self._first_fault(bytes(partial)) or self._oversize(partial)
+        end = len(partial) if line < 0 else line + 2
+        if end > before and START.fullmatch(partial, 0, end) is None:  # while it comes, and once when it is there
+            raise self._malformed()
 
     def _first_fault(self, block: bytes) -> RemoteProtocolError | None:
         size = self.limits.target + 65
-        if len(block) >= size and block.find(b"\r\n", 0, size) < 0:
+        line = block.find(b"\r\n", 0, size)
+        if line >= 0 and START.fullmatch(block, 0, line + 2) is None:
+            return self._malformed()
+        if len(block) >= size and line < 0:
             if IMPOSSIBLE.search(block, 0, size) is not None or START.fullmatch(block, 0, size) is None:
                 return self._malformed()
             return self._oversize(block)
@@ -394,20 +398,25 @@ class ResponseReceiver(Receiver):
         self._interim = 0
 
     def _malformed(self) -> RemoteProtocolError:
-        return RemoteProtocolError("response head: a control character, or a CR or LF alone; lines end in CRLF", 502)
+        return RemoteProtocolError(MALFORMED_RESPONSE, 502)
+
+    def _first_fault(self, block: bytes) -> RemoteProtocolError | None:
+        return super()._first_fault(block) if block.startswith(b"HTTP/") else self._malformed()
 
     def _oversize(self, block: bytes | bytearray) -> LimitExceeded:
         return LimitExceeded(f"the response head is over {self.limits.head} bytes", 502)
 
-    def _check_start(self, partial: bytearray) -> None:
+    def _check_start(self, partial: bytearray, before: int) -> None:
         if partial[:5] != b"HTTP/"[: len(partial)] and partial != b"\r":
-            seen = bytes(partial[:20])
-            raise RemoteProtocolError(f"a response begins with {seen!r}: expected 'HTTP/1.1 status'", 502)
+            raise self._malformed()
 
     def _take_head(self, block: bytes) -> None:
         if not self._method:
             raise RemoteProtocolError("a response that no request asked for", 502)
-        head = self._parser.parse(block, self._method)
+        try:
+            head = self._parser.parse(block, self._method)
+        except RemoteProtocolError as error:
+            raise self._first_fault(block) or error from None
         if head.status >= 200:
             self._method = ""
             self._begin_body(head)

@@ -187,7 +187,7 @@ def answer_error(request: Request, error: Exception) -> None:
             return
         status, body = 502, reason_phrase(502).encode()
     else:
-        log.error("%s %s failed", request.method, ascii(request.target), exc_info=error)
+        log.error("%s %s failed", request.method, ascii(request.target[:200]), exc_info=error)
         status, body = 500, b"Internal Server Error"
     if request._out in (BODY, RAW):
         request._abort(f"the handler failed: {error!r}")
@@ -200,5 +200,5 @@ def answer_error(request: Request, error: Exception) -> None:
             fields = given if any(n.lower() == b"content-type" for n, _ in given) else [*fields, *given]
         request.answer(status, fields if body else fields[1:] if fields[:1] == [TEXT] else fields, body)
     except Exception as second:  # bad fields in an Abort: still an answer
-        log.error("%s %s: the error's answer failed", request.method, ascii(request.target), exc_info=second)
+        log.error("%s %s: the error's answer failed", request.method, ascii(request.target[:200]), exc_info=second)
         request.answer(500, [TEXT], b"Internal Server Error")

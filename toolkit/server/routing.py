@@ -90,7 +90,8 @@ class Router:
         if routes is None and "%" in path and "%2f" not in path.lower():
             routes = self._literal.get(unquote(path))  # /%61 is /a (RFC 3986 6.2.2.2)
         if routes is None:
-            routes = self._walk(path, parameters)
+            segments = path.split("/")[1:]
+            routes = _walk(self._root, segments, 0, parameters)
             if not routes:
                 return None, {}, ()
         route = routes.get(method)
@@ -102,19 +103,24 @@ class Router:
                 return None, parameters, tuple(sorted(set(routes) | ({"HEAD"} if "GET" in routes else set())))
         return route, parameters, ()
 
-    def _walk(self, path: str, parameters: dict[str, str]) -> dict[str, Route] | None:
-        node = self._root
-        if node.parameter is None and not node.children:
-            return None
-        for segment in path.split("/")[1:]:
-            child = node.children.get(segment)
-            if child is None:
-                if node.parameter is None or not segment:
-                    return None
-                name, child = node.parameter
-                parameters[name] = unquote(segment)
-            node = child
-        return node.routes
+
+def _walk(node: _Node, segments: list[str], at: int, parameters: dict[str, str]) -> dict[str, Route] | None:
+    """Depth first, literal segments before parameters. A node is visited once at most: the tree bounds the work."""
+    if at == len(segments):
+        return node.routes or None
+    segment = segments[at]
+    child = node.children.get(segment)
+    if child is not None:
+        routes = _walk(child, segments, at + 1, parameters)
+        if routes:
+            return routes
+    if node.parameter is None or not segment:
+        return None
+    name, child = node.parameter
+    routes = _walk(child, segments, at + 1, parameters)
+    if routes:
+        parameters[name] = unquote(segment)
+    return routes
 
 
 def default_path(handler: Handler) -> str:

@@ -46,6 +46,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_drainers",
+        "_gathers",
         "_lingering",
         "_paused",
         "_progress",
@@ -88,6 +89,9 @@ class Connection(asyncio.Protocol):
         """The link is there."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by name
         self.caps = caps_of(transport)
+        # uvloop's `writelines` gathers without copying. asyncio's joins, and until 3.12.8 and 3.13.1 forgot to pause
+        # the writer over the mark: a copy of ours and `write` are as quick and right everywhere.
+        self._gathers = not isinstance(transport, asyncio.Transport)
         self.transport.set_write_buffer_limits(self.limits.write_mark)
 
     def data_received(self, data: bytes) -> None:
@@ -207,7 +211,7 @@ class Connection(asyncio.Protocol):
             self.blocked = True
         elif x._framing is not CHUNKED:
             transport.write(data)
-        elif len(data) <= JOINED:
+        elif len(data) <= JOINED or not self._gathers:
             transport.write(chunk(data))
         else:
             transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
