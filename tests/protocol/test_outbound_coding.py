@@ -96,6 +96,31 @@ def test_large_blocks_are_coded_off_the_loop_one_at_a_time(coding: str) -> None:
     assert reference(coding, sent(x)) == NOISE[: OFFLOAD + 1] + b"small, but behind it" + NOISE[:OFFLOAD]
 
 
+def test_a_flush_does_not_touch_an_encoder_at_work_in_its_thread() -> None:
+    x = coded("gzip")
+    run(x.write(b"small"))
+    large = Running(x.write(NOISE[: OFFLOAD + 1]))
+    before = list(x.fake.sent)
+    x.fake.run_due()
+    assert x.fake.sent == before
+    assert large.step()
+    run(x.eof())
+    assert reference("gzip", sent(x)) == b"small" + NOISE[: OFFLOAD + 1]
+
+
+def test_a_flush_that_was_put_off_is_made_up_for() -> None:
+    """Or what is written later stays with us until the end, and a slow stream's reader waits for ever."""
+    x = coded("gzip")
+    run(x.write(b"small"))
+    large = Running(x.write(NOISE[: OFFLOAD + 1]))
+    x.fake.run_due()
+    assert large.step()
+    x.fake.run_due()
+    run(x.write(b"now, please"))
+    x.fake.run_due()
+    assert _decoded_so_far("gzip", sent(x)) == b"small" + NOISE[: OFFLOAD + 1] + b"now, please"
+
+
 def test_writers_take_turns_in_call_order() -> None:
     x = coded("gzip")
     block = NOISE[: OFFLOAD + 1]

@@ -74,6 +74,9 @@ class Transports:
             return await self.acquire(origin, timeouts)  # it is ending; `gone` takes it out of the count
         try:
             connection = await self._connect(origin, timeouts.connect)
+            if connection.lost is not None or self.closed:
+                connection.close()
+                raise ConnectError(f"the connection to {origin.host}:{origin.port} ended as soon as it was made")
         except BaseException:
             self._serve(self.pool.gone(origin, None))
             raise
@@ -106,15 +109,21 @@ class Transports:
             return connection
         where = self._unix if self._unix is not None else f"{origin.host}:{origin.port}"
         tls = self._context() if origin.scheme == "https" else None
+        name, patience = (None, None) if tls is None else (origin.host, self.watch.timeouts.linger)
         try:
             async with asyncio.timeout(seconds):
                 if self._unix is not None:
                     transport, connection = await self.loop.create_unix_connection(
-                        factory, self._unix, ssl=tls, server_hostname=origin.host if tls is not None else None
+                        factory, self._unix, ssl=tls, server_hostname=name, ssl_shutdown_timeout=patience
                     )
                 else:
                     transport, connection = await self.loop.create_connection(
-                        factory, origin.host, origin.port, ssl=tls, server_hostname=origin.host if tls else None
+                        factory,
+                        origin.host,
+                        origin.port,
+                        ssl=tls,
+                        server_hostname=name,
+                        ssl_shutdown_timeout=patience,
                     )
         except TimeoutError:
             raise ConnectTimeout(f"no connection to {where} within {seconds} s") from None

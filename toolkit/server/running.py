@@ -74,10 +74,14 @@ class Running:
         """Bind and accept. Raises `NetworkError` when the address cannot be had."""
         # asyncio's own default of 100 loses connections in a burst; the kernel caps it at somaxconn.
         backlog = 4096
+        # A peer that does not answer close_notify is a peer that lingers; asyncio would wait for it for 30 s.
+        patience = None if tls is None else self.app.timeouts.linger
         try:
             if unix is not None:
                 self.servers.append(
-                    await self.loop.create_unix_server(lambda: ServerConnection(self), unix, ssl=tls, backlog=backlog)
+                    await self.loop.create_unix_server(
+                        self._accept, unix, ssl=tls, backlog=backlog, ssl_shutdown_timeout=patience
+                    )
                 )
                 self._unix_path = unix
                 scheme = "https" if tls is not None else "http"
@@ -86,13 +90,18 @@ class Running:
             sockets = await self._bind(host, port)
             for sock in sockets:
                 self.servers.append(
-                    await self.loop.create_server(lambda: ServerConnection(self), sock=sock, ssl=tls, backlog=backlog)
+                    await self.loop.create_server(
+                        self._accept, sock=sock, ssl=tls, backlog=backlog, ssl_shutdown_timeout=patience
+                    )
                 )
         except OSError as error:
             where = unix if unix is not None else f"{host}:{port}"
             raise NetworkError(f"cannot listen on {where}: {error}") from error
         name = sockets[0].getsockname()
         self.address = f"{'https' if tls is not None else 'http'}://{_dialable(name[0])}:{name[1]}"
+
+    def _accept(self) -> ServerConnection:
+        return ServerConnection(self)
 
     async def _bind(self, host: str, port: int) -> list[socket.socket]:
         """A socket for each address of `host`; all of them on the first one's port where `port` is 0."""
