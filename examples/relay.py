@@ -12,7 +12,6 @@ target hashes what arrives and answers with the checksum, which must be the one 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import hashlib
 import random
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from toolkit import App, Moved, Session
+from toolkit import App, Moved, Session, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="relay-") as folder:
         path = Path(folder, "file.bin")
         expected = generate(path, args.size * MIB)
-        report = asyncio.run(relay(path, expected))
+        report = run(relay(path, expected))
     print(report.table())
     return 0 if report.ok else 1
 

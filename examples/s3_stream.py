@@ -15,7 +15,6 @@ Exit code: 0 stored and verified; 1 failed on the way; 2 refused before anything
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from dataclasses import asdict, dataclass, field
@@ -25,7 +24,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from toolkit import EarlyAnswer, Session, ToolkitError
+from toolkit import EarlyAnswer, Session, ToolkitError, run
 from toolkit.other.s3 import S3
 
 if TYPE_CHECKING:
@@ -225,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = arguments(argv)
     account = Account(args.region, args.key, args.secret, args.endpoint or None, args.token or None)
     try:
-        result = asyncio.run(upload(args.url, args.target, account, Bar()))
+        result = run(upload(args.url, args.target, account, Bar()))
     except (Refused, ValueError) as error:  # ValueError: S3 names what it expected
         print(f"refused: {error}", file=sys.stderr)
         return 2

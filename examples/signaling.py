@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from toolkit import Abort, App, Session
+from toolkit import Abort, App, Session, run
 from toolkit.other.cipher import Cipher
 
 if TYPE_CHECKING:
@@ -284,7 +284,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{done} of {args.concurrency} pairs", end=end, file=sys.stderr, flush=True)
 
     shown = progress if sys.stderr.isatty() else None
-    report = asyncio.run(self_test(args.concurrency, args.payload_size, args.chunk_range, progress=shown))
+    report = run(self_test(args.concurrency, args.payload_size, args.chunk_range, progress=shown))
     print(report.table())
     return 0 if report.ok else 1
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         UseError,
         WriteTimeout,
     )
+    from toolkit.protocol.aio.loop import run
     from toolkit.protocol.aio.pair import pair
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.headers import Headers
@@ -76,6 +77,7 @@ __all__ = [
     "WriteTimeout",
     "__version__",
     "pair",
+    "run",
 ]
 
 _WHERE = {
@@ -91,6 +93,7 @@ _WHERE = {
     "Session": "client.session",
     "Timeouts": "protocol.limits",
     "pair": "protocol.aio.pair",
+    "run": "protocol.aio.loop",
 }
 
 

@@ -72,8 +72,9 @@ class OutboundCoding:
             x._coding = None
 
     def _flush(self, x: Exchange) -> None:
-        if self._flush_due and not self._working and x._coding is self:
-            self._flush_due = False
+        due, self._flush_due = self._flush_due, False
+        # At work in a thread: the write that waits for it asks for a flush of its own.
+        if due and not self._working and x._coding is self:
             self._send(x, self._encoder.flush())
 
     def _send(self, x: Exchange, coded: bytes) -> None:

@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar, overload
 
 from toolkit.errors import UseError
+from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.limits import Limits, Timeouts
 from toolkit.server.connection import ServerConnection
 from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_path
@@ -334,13 +335,3 @@ class App:
 
     def _on_signal(self) -> None:
         _ = self.exit()
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where it is installed; None is asyncio's own."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
-    return factory
