@@ -82,10 +82,9 @@ class Recorder:
     def app(self, limits: Limits | None = None, timeouts: Timeouts | None = None) -> App:
         """The application; every path of the tables is routed for any method."""
         web = App(port=0, limits=limits or Limits(), timeouts=timeouts or Timeouts())
-        reached = self.reached
 
         async def before_middleware(r: Request) -> None:
-            reached.append(r.target)
+            self.reached.append(r.target)
 
         web.add_route(before_middleware)
         for path in ("/", "/p", "/after", "/poison"):
@@ -101,6 +100,12 @@ class Recorder:
         except BaseException as error:
             call.error = error
             raise
+
+    def copy(self) -> Recorder:
+        """The same notes in a recorder of their own; a handler still at work goes on writing into its call."""
+        other = Recorder(self.mode)
+        other.calls, other.reached = self.calls, self.reached
+        return other
 
     @property
     def poisoned(self) -> bool:
@@ -347,31 +352,38 @@ async def run_row(row: Row) -> None:
     failures: list[str] = []
     for mode in row.modes:
         seen: dict[str, object] = {}
-        for delivery in DELIVERIES:
+        for delivery, recorder, outcome in await _try(row, mode):
             try:
-                seen[delivery] = await _try(row, mode, delivery)
-            except Hang as error:  # one is enough: each costs seconds
-                raise AssertionError(f"{mode}, {delivery}: {error}\n  in: {row.data[:600]!r}") from None
+                seen[delivery] = _verdict(row, recorder, outcome)
             except AssertionError as error:
-                failures.append(f"{mode}, {delivery}: {error}")
+                failures.append(f"{mode}, {delivery}: {error}\n    out: {outcome.data[:800]!r} clean={outcome.clean}")
         if len({repr(value) for value in seen.values()}) > 1:
             lines = "\n".join(f"    {delivery}: {value}" for delivery, value in seen.items())
             failures.append(f"{mode}: the delivery changes the outcome:\n{lines}")
     assert not failures, "\n" + "\n".join(failures) + f"\n  in: {row.data[:600]!r}"
 
 
-async def _try(row: Row, mode: str, delivery: str) -> object:
-    recorder = Recorder(mode)
+async def _try(row: Row, mode: str) -> list[tuple[str, Recorder, Outcome]]:
+    """One application takes the deliveries in turn; they are judged when its last handler has ended."""
     data = row.data + (row.expect.tail if row.tail else b"")
+    recorder = Recorder(mode)
+    tried: list[tuple[str, Recorder, Outcome]] = []
     async with served(recorder.app(row.limits)) as here:
-        outcome = await exchange(here, cut(data, delivery, row.number), eof=row.eof)
+        for delivery in DELIVERIES:
+            recorder.calls, recorder.reached = [], []
+            try:
+                outcome = await exchange(here, cut(data, delivery, row.number), eof=row.eof)
+            except Hang as error:  # one is enough: each costs seconds
+                raise AssertionError(f"{mode}, {delivery}: {error}\n  in: {row.data[:600]!r}") from None
+            tried.append((delivery, recorder.copy(), outcome))
+    return tried
+
+
+def _verdict(row: Row, recorder: Recorder, outcome: Outcome) -> object:
+    """What must be the same for all deliveries; AssertionError when the outcome is not allowed at all."""
     methods = tuple(call.method for call in recorder.calls)
-    try:
-        answers = parse_answers(outcome.data, clean=outcome.clean, methods=methods)
-        cut_short = row.eof
-        row.expect.judge(Trial(mode, recorder.calls, recorder.reached, outcome, answers, cut_short))
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n    out: {outcome.data[:800]!r} clean={outcome.clean}") from None
+    answers = parse_answers(outcome.data, clean=outcome.clean, methods=methods)
+    row.expect.judge(Trial(recorder.mode, recorder.calls, recorder.reached, outcome, answers, cut_short=row.eof))
     fault = row.expect.reject if isinstance(row.expect, Either) and "/after" not in recorder.reached else row.expect
     if isinstance(fault, RejectBody):
         return None  # whether the head was answered before the fault was seen is a matter of timing
