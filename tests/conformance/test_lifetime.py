@@ -10,16 +10,21 @@ import pytest
 
 import toolkit
 from tests.helpers.answers import read_answer
+from tests.helpers.raw import SOCKET_KINDS, make_session
 from tests.helpers.rules import GET, app_of, raised, whole
 from tests.helpers.served import KINDS, served
+from tests.helpers.tls import server_context
 from toolkit import (
     App,
+    ConnectError,
     Deliver,
     Session,
     UseError,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from toolkit import Request
 
 
@@ -191,32 +196,30 @@ async def test_exit_cancels_what_outlives_the_grace_time() -> None:
 # --- the application's own listeners ---
 
 
-def own(kind: str, folder: Path) -> tuple[App, dict[str, object]]:
-    """An application that listens by itself, and what a session needs to reach it."""
+def own(kind: str, path: str) -> App:
+    """An application that listens by itself."""
     if kind == "unix":
-        path = str(folder / "socket")
-        return App(unix=path), {"unix": path}
-    if kind == "tls":
-        return App(port=0, tls=server_context()), {"tls": client_context()}
-    return App(port=0), {}
+        return App(unix=path)
+    return App(port=0, tls=server_context() if kind == "tls" else None)
 
 
 @pytest.mark.parametrize("kind", SOCKET_KINDS)
 async def test_an_application_listens_by_itself_and_can_do_so_again(kind: str, tmp_path: Path) -> None:
-    web, options = own(kind, tmp_path)
+    path = str(tmp_path / "socket")
+    web = own(kind, path)
 
     @web.get("/")
     async def address(r: Request) -> dict[str, object]:
         return {"host": r.ip_host, "scheme": r.scheme}
 
     for _ in range(2):
-        async with web, make_session(kind, path=cast("str | None", options.get("unix"))) as http:
+        async with web, make_session(kind, path=path) as http:
             base = "http://localhost" if kind == "unix" else web.server_address
             assert web.server_address.startswith({"unix": "http+unix://", "tls": "https://"}.get(kind, "http://127."))
             answer = await http.get(f"{base}/")
             scheme = "https" if kind == "tls" else "http"
             assert await answer.json() == {"host": "" if kind == "unix" else "127.0.0.1", "scheme": scheme}
-        async with make_session(kind, path=cast("str | None", options.get("unix"))) as http:
+        async with make_session(kind, path=path) as http:
             error = await raised(whole(http.get(f"{base}/")))
             assert isinstance(error, ConnectError), error
 
@@ -224,16 +227,13 @@ async def test_an_application_listens_by_itself_and_can_do_so_again(kind: str, t
 def test_run_owns_a_loop_and_returns_after_exit() -> None:
     """`web.run()` in a thread of its own, ended from outside by way of a handler."""
     web = App("127.0.0.1", 0)
-    up = threading.Event()
 
     @web.get("/exit")
     async def leave(r: Request) -> str:
-        asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(_exit(web)))
+        leaving.append(asyncio.ensure_future(_exit(web)))
         return "leaving"
 
-    async def announce() -> None:
-        await web.started()
-        up.set()
+    leaving: list[asyncio.Task[None]] = []
 
     async def ask(url: str) -> bytes:
         async with Session() as http:
@@ -241,11 +241,12 @@ def test_run_owns_a_loop_and_returns_after_exit() -> None:
 
     thread = threading.Thread(target=web.run)
     thread.start()
-    deadline = 200
-    while deadline and not up.wait(0.05):
-        deadline -= 1
-        if _listening(web):
-            up.set()
-    assert asyncio.run(ask(web.server_address)) == b"leaving"
+    url = ""
+    while not url and thread.is_alive():
+        try:
+            url = web.server_address
+        except UseError:  # it does not listen yet
+            thread.join(0.01)
+    assert asyncio.run(ask(url)) == b"leaving"
     thread.join(10)
     assert not thread.is_alive()
