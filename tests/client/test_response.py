@@ -164,6 +164,22 @@ async def test_total_is_a_bound_on_the_whole_exchange() -> None:
         assert (await http.get("/status/200", timeouts=Timeouts(total=5))).status == 200
 
 
+async def test_an_entered_exchange_ends_at_its_total_whatever_still_moves() -> None:
+    received: list[bytes] = []
+
+    async def take_all(x: Response) -> None:
+        async with x:
+            async for part in x:
+                received.append(part)
+
+    async with served(application()) as here, here.session(timeouts=Timeouts(total=0.05)) as http:
+        x = http.get(f"{here.url}/endless")
+        with pytest.raises(TotalTimeout, match=r"not complete within 0\.05 s"):
+            await take_all(x)
+        assert received
+        assert x.complete is False
+
+
 # Entered
 
 

@@ -57,10 +57,11 @@ class Response(SentRequest):
     `interim` lists 1xx answers as (status, headers); `history` the redirecting answers that led here.
     """
 
-    __slots__ = ("history", "interim")
+    __slots__ = ("_total", "history", "interim")
 
     def __init__(self, session: Session, method: str, url: URL, fields: Fields, options: RequestOptions) -> None:
         super().__init__(session, method, url, fields, options)
+        self._total: _Total | None = None
         self.history: list[Response] = []
         self.interim: list[tuple[int, Headers]] = []
 
@@ -150,7 +151,7 @@ class Response(SentRequest):
         return self._whole_answer().__await__()
 
     async def _whole_answer(self) -> Response:
-        async with self._within_total():
+        async with _Total(self):
             try:
                 await self._begin(open_body=False)
                 await self.head()
@@ -162,10 +163,33 @@ class Response(SentRequest):
                 raise
         return self
 
-    def _within_total(self) -> _Total:
-        return _Total(self)
-
     async def __aenter__(self) -> Response:
+        if self.timeouts.total is None:
+            return await self._enter()
+        total = _Total(self)
+        await total.__aenter__()
+        try:
+            _ = await self._enter()
+        except BaseException as error:
+            await total.__aexit__(type(error), error, error.__traceback__)
+            raise
+        self._total = total
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._total is None:
+            await self._leave(error)
+            return
+        try:
+            await self._leave(error)
+        except BaseException as late:
+            await self._total.__aexit__(type(late), late, late.__traceback__)
+            raise
+        await self._total.__aexit__(kind, error, trace)
+
+    async def _enter(self) -> Response:
         await self._begin(open_body=True)
         if self._out is BODY and self._pump is None:
             return self
@@ -176,9 +200,7 @@ class Response(SentRequest):
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def _leave(self, error: BaseException | None) -> None:
         if error is not None:
             self._stop_pump()
             if self._wire is not None:
