@@ -12,6 +12,7 @@ import orjson
 from toolkit.errors import UseError
 from toolkit.protocol.exchange import Exchange, Json
 from toolkit.protocol.headers import Fields, find_field
+from toolkit.protocol.relay import descriptor_of
 
 if TYPE_CHECKING:
     from toolkit.protocol.limits import Timeouts
@@ -103,18 +104,16 @@ def _exchange_body(source: Exchange) -> Body:
 
 def _file_body(file: IO[bytes]) -> Body:
     body = Body(source=file)
+    descriptor = descriptor_of(file)
     try:
         body.start = file.tell()
-        body.length = max(0, os.fstat(file.fileno()).st_size - body.start)
+        if descriptor is not None:
+            body.length = max(0, os.fstat(descriptor).st_size - body.start)
+        elif isinstance(file, io.BytesIO):
+            body.length = len(file.getbuffer()) - body.start
         body.replayable = file.seekable()
-    except (OSError, ValueError, AttributeError):
-        try:
-            body.start = file.tell()
-            body.length = file.seek(0, os.SEEK_END) - body.start
-            file.seek(body.start)
-            body.replayable = True
-        except (OSError, ValueError, AttributeError):  # a pipe, a socket file: its end is found by reading it
-            body.length = None
+    except (OSError, ValueError, AttributeError):  # a pipe, a socket file: its end is found by reading it
+        body.length = None
     return body
 
 

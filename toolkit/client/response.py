@@ -273,6 +273,8 @@ class Response(SentRequest):
         pump = self._pump
         if pump is None:
             return
+        if not pump.done():
+            pump.cancel()  # it waits for its source; there is nobody left to send to
         await asyncio.wait([pump])
         self._pump = None
         if not pump.cancelled() and (error := pump.exception()) is not None and not isinstance(error, Disconnected):

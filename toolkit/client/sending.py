@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from toolkit.client.options import RequestOptions
     from toolkit.client.response import Response
     from toolkit.client.session import Session
+    from toolkit.protocol.aio.clock import Deadline
     from toolkit.protocol.exchange import Source
     from toolkit.protocol.head import ResponseHead
     from toolkit.protocol.limits import Limits, Timeouts
@@ -53,6 +54,7 @@ class SentRequest(Exchange):
         "_upgrade",
         "_url",
         "_wants_continue",
+        "deadlines",
         "timeouts",
     )
 
@@ -72,6 +74,7 @@ class SentRequest(Exchange):
         self._upgrade = options.get("upgrade")
         self._wants_continue = options.get("expect_continue", False)
         self.timeouts: Timeouts = options.get("timeouts") or session.timeouts
+        self.deadlines: dict[str, Deadline] = {}  # of durations that are not the session's
 
     @property
     def url(self) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.client.connection import ClientConnection
 from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout
-from toolkit.protocol.aio.clock import Clock
+from toolkit.protocol.aio.clock import Clock, Deadline
 from toolkit.protocol.aio.link import tune
 from toolkit.protocol.aio.memory import memory_pair
 from toolkit.protocol.aio.watch import Watch
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from toolkit.client.pool import Grant, Origin, Pool
-    from toolkit.protocol.aio.clock import Deadline
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.limits import Limits, Timeouts
 
@@ -32,10 +31,20 @@ class ClientWatch(Watch):
 
     def read_of(self, x: Exchange) -> Deadline:
         """The one its options asked for."""
-        timeouts: Timeouts = x.timeouts  # type: ignore[attr-defined]
-        if timeouts is self.timeouts:
-            return self.read
-        return self.clock.deadline("read", timeouts.read)
+        own = x.timeouts.read  # type: ignore[attr-defined]
+        return self.read if own == self.read.seconds else self._own(x, "read", own)
+
+    def write_of(self, x: Exchange | None) -> Deadline:
+        """Likewise."""
+        own = self.write.seconds if x is None else x.timeouts.write  # type: ignore[attr-defined]
+        return self.write if x is None or own == self.write.seconds else self._own(x, "write", own)
+
+    def _own(self, x: Exchange, kind: str, seconds: float | None) -> Deadline:
+        """A queue of its own, which lives as long as the exchange: durations may be as many as requests."""
+        deadlines: dict[str, Deadline] = x.deadlines  # type: ignore[attr-defined]
+        if kind not in deadlines:
+            deadlines[kind] = Deadline(self.clock, kind, seconds)
+        return deadlines[kind]
 
 
 class Transports:

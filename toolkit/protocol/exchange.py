@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from toolkit.protocol.inbound import Inbound
     from toolkit.protocol.outbound_coding import OutboundCoding
-    from toolkit.protocol.wire import Wire
+    from toolkit.protocol.wire import Owner, Wire
 
 __all__ = ["Exchange", "Json", "Source"]
 
@@ -77,7 +77,7 @@ class Exchange(Readable):
         self._promised = -1
         self._handling = 0  # the exception (its id) that was being handled when the exchange began: none of its own
         self._sent = 0
-        self._told = False  # a failure was raised to somebody
+        self._told: tuple[Owner | None, ...] = ()  # the tasks that a failure was raised to
         self._discard = False  # the answer has no body (HEAD, 204, 304): what is written is dropped
         self._error: Exception | None = None  # why the outbound message cannot go on
         self._coding: OutboundCoding | None = None
@@ -178,7 +178,8 @@ class Exchange(Readable):
         """Send a piece of the body; returns when there is room for more.
 
         The piece is handed over whole before anything is waited for: concurrent writes are atomic, in call order, and
-        a cancelled one has been sent. b"" does nothing. Raises `UseError` out of order, `LocalProtocolError` for more
+        a cancelled one has been sent (with a coding, cancelling one while a large piece is being compressed aborts
+        the message). b"" does nothing. Raises `UseError` out of order, `LocalProtocolError` for more
         than was promised (nothing of it is sent), `Disconnected`, `EarlyAnswer`, `WriteTimeout`.
         """
         out = self._out
@@ -242,7 +243,7 @@ class Exchange(Readable):
         if self._error is not None or self._wire is None:
             self._out = ABORTED
             return
-        if self._coding is not None:
+        if self._coding is not None and not self._discard:
             await self._coding.finish(self)
         if self._left > 0 and not self._discard:
             await self._short()
@@ -289,7 +290,10 @@ class Exchange(Readable):
         raise UseError(self._say("inform() sends an interim answer; only the answering end can"))
 
     async def upgrade(self, headers: HeadersLike | None = None) -> Exchange:
-        """Turn the exchange into a raw duplex byte stream with the same verbs (RFC 9110 7.8, 9.3.6)."""
+        """Turn the exchange into a raw duplex byte stream with the same verbs (RFC 9110 7.8, 9.3.6).
+
+        `eof` ends my direction alone; where the link cannot (TLS), both: there, let the protocol say who ends last.
+        """
         raise NotImplementedError
 
     # -- shared with the subclasses, the relay and the wire ----------------------------------------------------
@@ -368,7 +372,8 @@ class Exchange(Readable):
 
     def _failure(self, error: Exception | None, phase: str) -> Exception:
         """`error` again, for the person who reads it: method, URL, phase, bytes moved."""
-        self._told = True
+        if self._wire is not None:
+            self._told = (*self._told, self._wire.owner())
         if error is None:
             return Disconnected(self._say(f"{phase}: the exchange is over"), self)
         text = self._say(f"{phase}: {error} (received {self._progress()}, sent {self._sent})")

@@ -410,9 +410,12 @@ class ResponseReceiver(Receiver):
         if partial[:5] != b"HTTP/"[: len(partial)] and partial != b"\r":
             raise self._malformed()
 
+    def _receive_head(self, data: bytes) -> bytes:
+        if not self._method:  # a byte of it kept would become the head of the next request's answer (RFC 9112 9.2)
+            raise RemoteProtocolError("bytes that no request asked for", 502)
+        return super()._receive_head(data)
+
     def _take_head(self, block: bytes) -> None:
-        if not self._method:
-            raise RemoteProtocolError("a response that no request asked for", 502)
         try:
             head = self._parser.parse(block, self._method)
         except RemoteProtocolError as error:

@@ -55,6 +55,10 @@ class OutboundCoding:
                     coded = await wire.offload(self._encoder.encode, data)
                 else:
                     coded = self._encoder.encode(data)
+            except BaseException:
+                # Cancelled: the thread goes on with the encoder, and what it makes is lost.
+                x._abort("a write was cancelled while its data were being coded")
+                raise
             finally:
                 self._working = False
             if not self._flush_due:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from toolkit.errors import Disconnected, LimitExceeded, RemoteProtocolError, UseError
 from toolkit.protocol.inbound import Pull, decoding
@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 __all__ = ["Json", "Readable"]
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+# What the standard library calls a codec is more than a charset, and a peer chooses: `punycode` is quadratic,
+# `unicode_escape` reads escapes, and every unknown name stays in a cache. So: labels in use.
+CHARSETS: Final = frozenset(
+    [
+        *("utf-8", "utf8", "utf-16", "utf-16le", "utf-16be", "utf-32", "us-ascii", "ascii", "latin1", "latin-1"),
+        *("gb2312", "gbk", "gb18030", "big5", "euc-kr", "euc-jp", "shift-jis", "iso-2022-jp", "koi8-r", "koi8-u"),
+        *(f"iso-8859-{part}" for part in range(1, 17) if part != 12),
+        *(f"{family}{page}" for family in ("windows-", "cp") for page in range(1250, 1259)),
+    ]
+)
 
 
 class Readable:
@@ -120,19 +131,35 @@ class Readable:
         data = await self.read(limit)
         try:
             value: dict[str, Json] = xmltodict.parse(data)
-        except xmltodict.expat.ExpatError as error:  # type: ignore[attr-defined]
+        except (xmltodict.expat.ExpatError, ValueError, LookupError) as error:  # type: ignore[attr-defined]
             raise RemoteProtocolError(self._say(f"the body is not XML: {error}")) from None
         return value
 
-    async def lines(self) -> AsyncIterator[str]:
-        """The body's lines as they arrive, without their ends (LF or CRLF)."""
-        decoder = codecs.getincrementaldecoder(_charset(self.content_type))("replace")
-        rest = ""
-        async for data in self.pull():
-            *whole, rest = (rest + decoder.decode(data)).split("\n")
+    async def lines(self, limit: int | None = None) -> AsyncIterator[str]:
+        """The body's lines as they arrive, without their ends (LF or CRLF).
+
+        A line over `limit` characters, `Limits.read` without one, is `LimitExceeded`.
+        """
+        if limit is None:
+            limit = self._limits.read
+        pull = self.pull()
+        decoder: codecs.IncrementalDecoder | None = None
+        parts: list[str] = []
+        size = 0
+        async for data in pull:
+            if decoder is None:  # on a client the charset is known with the first byte, not before
+                decoder = codecs.getincrementaldecoder(_charset(self.content_type))("replace")
+            *whole, last = decoder.decode(data).split("\n")
             for line in whole:
-                yield line.removesuffix("\r")
-        rest += decoder.decode(b"", True)
+                parts.append(line)
+                yield "".join(parts).removesuffix("\r")
+                parts, size = [], 0
+            parts.append(last)
+            size += len(last)
+            if size > limit:
+                await pull.aclose()
+                raise LimitExceeded(self._say(f"a line is over {limit} characters"))
+        rest = "".join(parts) + (decoder.decode(b"", True) if decoder is not None else "")
         if rest:
             yield rest.removesuffix("\r")
 
@@ -166,14 +193,10 @@ class Readable:
 
 
 def _charset(content_type: str) -> str:
-    """The charset parameter, checked; UTF-8 without a known one."""
+    """The charset parameter, if it is one of those below; UTF-8 otherwise."""
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
-            try:
-                charset = value.strip().strip('"')
-                "".encode(charset)  # refuses what `lookup` lets through
-                return codecs.lookup(charset).name
-            except LookupError:  # unknown, or no codec of text (rot13)
-                break
+            label = value.strip().strip('"').lower().replace("_", "-")
+            return label if label in CHARSETS else "utf-8"
     return "utf-8"

@@ -6,7 +6,7 @@ descriptor; the framing bounds the count, so that the connection behind is good 
 
 from __future__ import annotations
 
-import contextlib
+import io
 import os
 from typing import IO, TYPE_CHECKING, Final, cast
 
@@ -89,6 +89,7 @@ def _can_splice(x: Exchange, source: Exchange) -> bool:
         and not inbound.chunks
         and not inbound.rest
         and not inbound.ended
+        and not inbound.expect  # the first read sends 100 Continue
         and x._error is None
         and x._coding is None
         and x._framing in (LENGTH, CLOSE)
@@ -120,13 +121,11 @@ async def _relay_iterable(x: Exchange, source: AsyncIterable[bytes]) -> Moved:
 
 
 async def _relay_file(x: Exchange, file: IO[bytes]) -> Moved:
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        file.fileno()
-        offset = file.tell()
-        return await send_file(x, file, offset)
+    if descriptor_of(file) is not None:
+        return await send_file(x, file, file.tell())
     copied = 0
     try:
-        while data := file.read(FILE_BLOCK):
+        while data := await _read_block(x, file):
             await _pass_on(x, data)
             copied += len(data)
     except SinkFailed as failed:
@@ -135,6 +134,22 @@ async def _relay_file(x: Exchange, file: IO[bytes]) -> Moved:
         x._abort(f"the source of relay() failed: {error!r}")
         raise
     return Moved(copy=copied)
+
+
+async def _read_block(x: Exchange, file: IO[bytes]) -> bytes:
+    wire = x._wire
+    if wire is None:
+        raise SinkFailed(x._failure(x._error, "sending a file"))
+    return await wire.offload(lambda _: file.read(FILE_BLOCK), b"")
+
+
+def descriptor_of(file: IO[bytes]) -> int | None:
+    """The descriptor whose bytes are the file's bytes; None for a pipe, and for what wraps a file (gzip, bz2, zip)."""
+    inner = getattr(file, "file", file)  # tempfile's wrappers
+    raw = getattr(inner, "raw", inner)  # a buffered file
+    if not isinstance(raw, io.FileIO) or not raw.seekable():
+        return None
+    return raw.fileno()
 
 
 async def send_file(
@@ -149,7 +164,10 @@ async def send_file(
     if isinstance(file, (str, os.PathLike)):
         with open(file, "rb") as opened:  # noqa: ASYNC230 - opening does not read; blocks are read off the loop
             return await send_file(x, opened, offset, count)
-    available = os.fstat(file.fileno()).st_size - offset
+    descriptor = descriptor_of(file)
+    if descriptor is None:
+        raise UseError(x._say(f"send_file({file!r}): expected a path or a plain file; relay() takes any other"))
+    available = os.fstat(descriptor).st_size - offset
     if count is None:
         count = max(0, available)
     elif count > available:

@@ -69,6 +69,9 @@ class ServerConnection(AnsweringConnection):
         super().connection_made(transport)
         self.peer = peer_of(transport)
         self.scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
+        if self.running.is_stopping:  # accepted, or its handshake done, too late
+            self.transport.abort()
+            return
         self.running.connections.add(self)
         self._await_head(self.running.head)
 
@@ -151,8 +154,6 @@ class ServerConnection(AnsweringConnection):
         self._after = None
         if self._timed:
             self._stop_timing()
-        if self._gone_waiters is not None:
-            self._gone_waiters = None if self.lost is None else self._gone_waiters
         if self.lost is not None:
             return
         if self._last:
@@ -199,6 +200,8 @@ class ServerConnection(AnsweringConnection):
     def resume_writing(self) -> None:
         """The buffer is below its mark."""
         super().resume_writing()
+        if self.running.is_stopping:
+            self.running.settled()
         if self._next_due and self.exchange is None and self.lost is None:
             self._next()
 
@@ -276,7 +279,7 @@ class ServerConnection(AnsweringConnection):
 
     def _on_lost(self) -> None:
         self.running.connections.discard(self)
-        self.running.connection_gone()
+        self.running.settled()
         self._tell_gone()
 
     def _inbound_failed(self, x: Exchange) -> None:
@@ -294,7 +297,7 @@ class ServerConnection(AnsweringConnection):
             self.loop.call_soon(self.loop.call_soon, self._cancel_unless_told, x, task, by)
 
     def _cancel_unless_told(self, x: Request, task: asyncio.Task[object], by: CancelledBy) -> None:
-        if task.done() or task is not self.task or x._out is DONE or (by != "shutdown" and x._told):
+        if task.done() or task is not self.task or x._out is DONE or (by != "shutdown" and task in x._told):
             return
         if x.cancelled_by is not None or self._deferred is not None:
             return
@@ -318,13 +321,16 @@ class ServerConnection(AnsweringConnection):
             return
         if self._gone_waiters is None:
             self._gone_waiters = []
+        waiters = self._gone_waiters
         future = self.loop.create_future()
-        self._gone_waiters.append(future)
-        await future
+        waiters.append(future)
+        try:
+            await future
+        finally:
+            waiters.remove(future)
 
     def _tell_gone(self) -> None:
-        waiters, self._gone_waiters = self._gone_waiters, None
-        for future in waiters or ():
+        for future in self._gone_waiters or ():
             if not future.done():
                 future.set_result(None)
 
@@ -417,9 +423,33 @@ class ServerConnection(AnsweringConnection):
 
     # -- stopping ----------------------------------------------------------------------------------------------
 
+    @property
+    def is_settled(self) -> bool:
+        """Ending, with everything said that there was to say."""
+        transport = self.transport
+        return (self._lingering or transport.is_closing()) and not transport.get_write_buffer_size()
+
+    def linger(self) -> None:
+        """See `Connection.linger`; at the server's end it waits for what is still to be sent, not for the peer."""
+        super().linger()
+        self._tell_settled()
+
+    def close(self) -> None:
+        """See `Connection.close`."""
+        super().close()
+        self._tell_settled()
+
+    def _tell_settled(self) -> None:
+        if self.running.is_stopping:
+            if not self.transport.is_closing():
+                self.transport.set_write_buffer_limits(0, 0)  # `resume_writing` when the last byte is out
+            self.running.settled()
+
     def begin_stop(self) -> None:
         """No further request; an idle connection ends now."""
         self._last = True
+        if self._lingering or self.transport.is_closing():
+            self._tell_settled()
         x = self.exchange
         if x is None:
             if not self.receiver.in_head:

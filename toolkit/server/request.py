@@ -168,7 +168,7 @@ class Request(Exchange):
         wire = self._open("prepare()")
         fields, length, chunked = split_framing(encode_fields(headers))
         self._check_status(status)
-        if coding is not None:
+        if coding is not None and status not in _NO_CONTENT:
             length = self._negotiate(coding, fields, length)
         minor = self._head.minor
         framing: Framing
@@ -348,4 +348,5 @@ class Shield:
                 await asyncio.sleep(0)  # the cancellation is delivered here, not at some later await
 
 
+_NO_CONTENT = frozenset([204, 205, 304])
 _PLAIN = frozenset([200, 201, 202, 204, 304, 400, 401, 403, 404, 405, 500])

@@ -64,7 +64,7 @@ class Running:
         self.address = ""
         self.is_stopping = False
         self._stopping: list[asyncio.Future[None]] = []
-        self._emptied: asyncio.Future[None] | None = None
+        self._settled: asyncio.Future[None] | None = None
         self._unix_path: str | None = None
         self._find = app.router.find
 
@@ -76,11 +76,17 @@ class Running:
         backlog = 4096
         # A peer that does not answer close_notify is a peer that lingers; asyncio would wait for it for 30 s.
         patience = None if tls is None else self.app.timeouts.linger
+        handshake = None if tls is None else self.app.timeouts.head
         try:
             if unix is not None:
                 self.servers.append(
                     await self.loop.create_unix_server(
-                        self._accept, unix, ssl=tls, backlog=backlog, ssl_shutdown_timeout=patience
+                        self._accept,
+                        unix,
+                        ssl=tls,
+                        backlog=backlog,
+                        ssl_handshake_timeout=handshake,
+                        ssl_shutdown_timeout=patience,
                     )
                 )
                 self._unix_path = unix
@@ -91,7 +97,12 @@ class Running:
             for sock in sockets:
                 self.servers.append(
                     await self.loop.create_server(
-                        self._accept, sock=sock, ssl=tls, backlog=backlog, ssl_shutdown_timeout=patience
+                        self._accept,
+                        sock=sock,
+                        ssl=tls,
+                        backlog=backlog,
+                        ssl_handshake_timeout=handshake,
+                        ssl_shutdown_timeout=patience,
                     )
                 )
         except OSError as error:
@@ -185,30 +196,37 @@ class Running:
             return
         future = self.loop.create_future()
         self._stopping.append(future)
-        await future
+        try:
+            await future
+        finally:
+            self._stopping.remove(future)
 
-    def connection_gone(self) -> None:
-        """A connection ended."""
-        if self._emptied is not None and not self.connections and not self._emptied.done():
-            self._emptied.set_result(None)
+    def settled(self) -> None:
+        """A connection ended, or has nothing left to say; `stop` waits for the last of them."""
+        waiter = self._settled
+        if waiter is not None and not waiter.done() and all(c.is_settled for c in self.connections):
+            waiter.set_result(None)
 
     async def stop(self) -> None:
         """The graceful end; see above. Takes at most `Timeouts.grace`, and a little more for the cancelled."""
         self.is_stopping = True
         for server in self.servers:
             server.close()
-        for future in self._stopping:
+        for future in list(self._stopping):
             if not future.done():
                 future.set_result(None)
         for connection in list(self.connections):
             connection.begin_stop()
-        if not await self._empty(self.app.timeouts.grace):
+        if not await self._all_settled(self.app.timeouts.grace):
             for connection in list(self.connections):
                 connection.end_now()
-            await self._empty(1)
-            for connection in list(self.connections):
-                connection.transport.abort()
-            await self._empty(1)
+            await self._all_settled(1)
+        for connection in list(self.connections):
+            connection.transport.close()
+        await self._turns()
+        for connection in list(self.connections):
+            connection.transport.abort()  # what lingers has said everything; its peer had its time
+        await self._turns()
         self.clock.close()
         if self._unix_path is not None:
             try:
@@ -216,14 +234,20 @@ class Running:
             except FileNotFoundError:
                 pass
 
-    async def _empty(self, seconds: float | None) -> bool:
-        """Wait until no connection is left; False after `seconds`."""
-        if not self.connections:
+    async def _turns(self) -> None:
+        """Transports report their end in a later turn of the loop."""
+        for _ in range(3):
+            if self.connections:
+                await asyncio.sleep(0)
+
+    async def _all_settled(self, seconds: float | None) -> bool:
+        """Wait until no connection has anything left to say; False after `seconds`."""
+        if all(connection.is_settled for connection in self.connections):
             return True
-        self._emptied = self.loop.create_future()
+        self._settled = self.loop.create_future()
         try:
             async with asyncio.timeout(seconds):
-                await self._emptied
+                await self._settled
         except TimeoutError:
             return False
         return True

@@ -46,7 +46,7 @@ class Deadline:
         due.pop(watched, None)
         at = due[watched] = self._clock.time() + seconds
         if len(due) == 1:
-            self._clock.wake_at(at)
+            self._clock.watch(self, at)
 
     def stop(self, watched: Watched) -> None:
         """Stop it if it is running."""
@@ -71,13 +71,14 @@ class Clock:
     `wall` gives seconds since the epoch; tests replace it.
     """
 
-    __slots__ = ("_armed", "_date", "_date_second", "_deadlines", "_timer", "loop", "time", "wall")
+    __slots__ = ("_active", "_armed", "_date", "_date_second", "_deadlines", "_timer", "loop", "time", "wall")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float] = time.time) -> None:
         self.loop = loop
         self.time: Callable[[], float] = loop.time
         self.wall = wall
         self._deadlines: dict[tuple[str, float | None], Deadline] = {}
+        self._active: dict[Deadline, None] = {}  # queues with an entry
         self._timer: asyncio.TimerHandle | None = None
         self._armed = 0.0
         self._date = b""
@@ -91,6 +92,11 @@ class Clock:
             found = self._deadlines[key] = Deadline(self, kind, seconds)
         return found
 
+    def watch(self, deadline: Deadline, at: float) -> None:
+        """This queue has an entry, due at `at`."""
+        self._active[deadline] = None
+        self.wake_at(at)
+
     def wake_at(self, at: float) -> None:
         """Make sure that the timer rings no later than `at`."""
         if self._timer is None or at < self._armed:
@@ -103,8 +109,13 @@ class Clock:
         self._timer = None
         now = self.time()
         # A loop's timers may ring one tick of the clock early (asyncio: `_clock_resolution`).
-        fronts = [deadline.expire(now + 0.001) for deadline in list(self._deadlines.values())]
-        following = [at for at in fronts if at is not None]
+        following: list[float] = []
+        for deadline in list(self._active):
+            at = deadline.expire(now + 0.001)
+            if at is None:
+                self._active.pop(deadline, None)  # it comes back with its next entry
+            else:
+                following.append(at)
         if following:
             self.wake_at(min(following))
 
@@ -114,6 +125,7 @@ class Clock:
             self._timer.cancel()
             self._timer = None
         self._deadlines.clear()
+        self._active.clear()
 
     def date(self) -> bytes:
         """The date field's value (RFC 9110 5.6.7), made once a second."""

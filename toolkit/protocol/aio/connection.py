@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_progress",
         "_unwritten",
         "_waiters",
+        "_writing",
         "blocked",
         "caps",
         "exchange",
@@ -80,6 +81,7 @@ class Connection(asyncio.Protocol):
         self._lingering = False
         self._waiters: list[tuple[asyncio.Future[None], asyncio.Task[object] | None]] | None = None
         self._drainers: list[tuple[asyncio.Future[None], asyncio.Task[object] | None]] | None = None
+        self._writing = watch.write  # the write deadline in force
         self._progress = 0  # what `_moved` said when the reader began to wait
         self._unwritten = 0  # what the transport held when its write deadline began
 
@@ -111,28 +113,24 @@ class Connection(asyncio.Protocol):
             reason = str(exc) if exc is not None else "the connection was closed"
             self.lost = Disconnected(f"the peer disconnected: {reason}", clean=exc is None)
             self.lost.__cause__ = exc
-        if exc is None:
+        if exc is None and self.peer_ended:  # an end that we made, or one without close_notify, is no clean end
             self.receiver.receive_eof()
         self.receiver.stop()
         self.watch.forget(self)
-        x = self.exchange
-        if x is not None:
-            x._lost(self.lost)
-            self._inbound_failed(x)
-        self._wake()
-        self._release_drainers()
+        self._tell_lost(self.lost)
         self._on_lost()
 
     def pause_writing(self) -> None:
         """The transport's buffer is over its mark."""
         self.blocked = True
         self._unwritten = self.transport.get_write_buffer_size()
-        self.watch.write.start(self)
+        self._writing = self.watch.write_of(self.exchange)
+        self._writing.start(self)
 
     def resume_writing(self) -> None:
         """It is below again."""
         self.blocked = False
-        self.watch.write.stop(self)
+        self._writing.stop(self)
         self._release_drainers()
 
     # -- receiver's sink ---------------------------------------------------------------------------------------
@@ -222,17 +220,20 @@ class Connection(asyncio.Protocol):
         if framing is CHUNKED and not x._discard:
             self.transport.write(last_chunk(trailers) if trailers else LAST_CHUNK)
         elif framing is CLOSE or framing is RAW_BYTES:
-            self._end_link()
+            self._end_link(x)
         self._outbound_done(x)
 
-    def _end_link(self) -> None:
+    def _end_link(self, x: Exchange) -> None:
         """The end of the body is the end of our direction; where that cannot be said, of the link (TLS)."""
         if self.transport.is_closing():
             return
         if self.transport.can_write_eof() and self.caps.half_close:
             self._write_eof()
-        else:
-            self.close()
+            return
+        if x._in is not None:  # what the peer still had to say is lost, and that is no clean end
+            x._in.fail(Disconnected("eof() ended both directions: this link (TLS) cannot end one"))
+            self._wake()
+        self.close()
 
     def _write_eof(self) -> None:
         try:
@@ -375,18 +376,22 @@ class Connection(asyncio.Protocol):
             return
         self.lost = error
         self.receiver.stop()
-        x = self.exchange
-        if x is not None:
-            x._lost(error)
-            self._inbound_failed(x)
-        self._wake()
-        self._release_drainers()
+        self._tell_lost(error)
         if hard:
             reset_transport(self.transport)
         elif flush:
             self.close()
         else:
             self.transport.abort()
+
+    def _tell_lost(self, error: Exception) -> None:
+        x = self.exchange
+        lent: object = None if x is None else x._wire
+        if x is not None and lent is self:  # not one that has begun anew on another connection
+            x._lost(error)
+            self._inbound_failed(x)
+        self._wake()
+        self._release_drainers()
 
     def close(self) -> None:
         """Send what is buffered, then end the link; a peer that does not take it is cut off."""
@@ -395,7 +400,7 @@ class Connection(asyncio.Protocol):
             return
         if transport.get_write_buffer_size():
             self._unwritten = transport.get_write_buffer_size()
-            self.watch.write.start(self)
+            self._writing.start(self)
         transport.close()
 
     def linger(self) -> None:
@@ -426,9 +431,9 @@ class Connection(asyncio.Protocol):
         size = self.transport.get_write_buffer_size()
         if size < self._unwritten:
             self._unwritten = size
-            self.watch.write.start(self)
+            self._writing.start(self)
         elif size:
-            error = WriteTimeout(f"the peer took none of {size} bytes for {self.watch.timeouts.write} s")
+            error = WriteTimeout(f"the peer took none of {size} bytes for {self._writing.seconds} s")
             if self.lost is None:
                 self.fail(error)
             else:

@@ -126,6 +126,9 @@ class MemoryTransport(asyncio.Transport):
         """End at once; the peer sees a reset."""
         if self._lost:
             return
+        if self._closing and not self._buffer:  # everything was said: there is nothing left to cut off
+            self._loop.call_soon(self._lose, None)
+            return
         self._closing = True
         self._buffer.clear()
         self._size = 0

@@ -31,6 +31,10 @@ class Watch:
         """The deadline of a reader of this exchange."""
         return self.read
 
+    def write_of(self, x: Exchange | None) -> Deadline:
+        """The deadline of bytes that wait for the kernel; those of `x` if there is one."""
+        return self.write
+
     def forget(self, watched: Watched) -> None:
         """A connection is gone: none of its deadlines runs on."""
         for deadline in self.deadlines:
