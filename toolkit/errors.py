@@ -71,18 +71,25 @@ class LocalProtocolError(ProtocolError):
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer sent what may not be sent. `status_hint` is the status a server answers it with."""
+    """The peer sent what may not be sent.
 
-    def __init__(self, message: str, status_hint: int = 400) -> None:
+    `status_hint` is the status a server answers it with, `exchange` the one it came in (None below that layer), and
+    `fault` what was wrong, without the method and URL that the message begins with.
+    """
+
+    exchange: Exchange | None = None
+
+    def __init__(self, message: str, status_hint: int = 400, *, fault: str | None = None) -> None:
         super().__init__(message)
         self.status_hint = status_hint
+        self.fault = message if fault is None else fault
 
 
 class LimitExceeded(RemoteProtocolError):
     """The peer's bytes are well formed but over a limit of `Limits`."""
 
-    def __init__(self, message: str, status_hint: int = 413) -> None:
-        super().__init__(message, status_hint)
+    def __init__(self, message: str, status_hint: int = 413, *, fault: str | None = None) -> None:
+        super().__init__(message, status_hint, fault=fault)
 
 
 class Disconnected(ToolkitError, ConnectionError):

@@ -10,7 +10,7 @@ from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
 from toolkit.protocol.head import RequestHead, ResponseHead, serialize_request
 from toolkit.protocol.headers import Fields, Headers
 from toolkit.protocol.http1 import ResponseReceiver
-from toolkit.protocol.states import ABORTED, BODY, DONE
+from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
 
 if TYPE_CHECKING:
     from toolkit.client.pool import Origin
@@ -92,7 +92,10 @@ class ClientConnection(Connection):
         if not head.keep_alive or head.framing is RAW_BYTES:
             self._last = True
         x._on_head(head)
-        if x._out is BODY and head.status >= 300:
+        if head.framing is RAW_BYTES:
+            x._out = RAW  # the stream begins here, whether or not `upgrade()` has been called
+            x._framing = RAW_BYTES
+        elif x._out is BODY and head.status >= 300:
             self._stop_upload(x, f"the answer is {head.status}")
         self._wake()
         if head.framing is NONE:
@@ -119,6 +122,7 @@ class ClientConnection(Connection):
         x._upload_stopped()
 
     def _inbound_done(self, x: Exchange) -> None:
+        self.hold(False)
         if x._out is BODY and self._last and self.exchange is not None:
             self._stop_upload(self.exchange, "the answer is complete and the connection closes")
         if x._out is DONE or x._out is ABORTED:
@@ -152,8 +156,23 @@ class ClientConnection(Connection):
     def _on_lost(self) -> None:
         self._owner.gone(self)
 
+    def hold(self, on: bool) -> None:
+        """The exchange's user has left while somebody else reads: look after the reader."""
+        if on:
+            self._owner.hold.start(self)
+        else:
+            self._owner.hold.stop(self)
+
     def on_deadline(self, kind: str) -> None:
         """A deadline fell due."""
+        if kind == "hold":
+            x = self.exchange
+            if x is not None and x._in is not None and not x._in.ended:
+                if x._in.claimed:
+                    self.hold(True)
+                else:
+                    x._abort("the answer's reader is gone")
+            return
         if kind == "keep_alive":
             if self.exchange is None:
                 self.close()

@@ -59,7 +59,7 @@ def next_hop(method: str, url: URL, fields: Fields, status: int, location: str |
         (name, value)
         for name, value in fields
         if (key := name.lower()) not in drop
-        and key != b"host"
+        and key not in (b"host", b"expect")
         and (keeps_body or not (key.startswith(OF_THE_BODY) or key == b"transfer-encoding"))
     ]
     return Hop(method, target.with_fragment(None), kept, keeps_body)

@@ -346,9 +346,10 @@ class Response(SentRequest):
             return
         if inbound.owner is not None and inbound.owner is self._wire.owner():
             inbound.release()
-        if inbound.claimed:
-            return  # somebody else reads it; the connection goes home when he is done
         connection: ClientConnection = self._wire  # type: ignore[assignment]
+        if inbound.claimed:
+            connection.hold(True)  # somebody else reads it; the connection goes home when he is done
+            return
         if self._framing is RAW_BYTES:
             connection.linger()
         elif not await self._drained():

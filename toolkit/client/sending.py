@@ -81,6 +81,11 @@ class SentRequest(Exchange):
         """The request's URL; after redirects the last one's."""
         return str(self._url)
 
+    def _say(self, text: str) -> str:
+        url = self._url
+        shown = url if url.raw_password is None else url.with_password("***")  # messages end up in logs
+        return f"{self.method} {shown}: {text}"
+
     @property
     def target(self) -> str:
         """The request target as it is sent."""

@@ -64,6 +64,8 @@ class Transports:
         self.loop = loop
         self.clock = Clock(loop)
         self.watch = ClientWatch(self.clock, limits, timeouts)
+        self.hold = self.clock.deadline("hold", timeouts.hold)
+        self.watch.deadlines.append(self.hold)
         self.pool = pool
         self._unix = unix
         self._tls = tls

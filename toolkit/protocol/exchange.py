@@ -380,7 +380,8 @@ class Exchange(Readable):
         if isinstance(error, Disconnected):
             fresh: Exception = type(error)(text, self, clean=error.clean)
         elif isinstance(error, RemoteProtocolError):
-            fresh = type(error)(text, error.status_hint)
+            fresh = type(error)(text, error.status_hint, fault=error.fault)
+            fresh.exchange = self
         elif isinstance(error, ToolkitError) and not isinstance(error, BodyNotReplayable):
             fresh = type(error)(text)
         else:

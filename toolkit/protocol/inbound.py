@@ -63,13 +63,16 @@ class Inbound:
 
     def feed(self, data: bytes) -> int:
         """Append; returns what is buffered now."""
-        self.chunks.append(data)
-        self.buffered += len(data)
+        if self.error is None:
+            self.chunks.append(data)
+            self.buffered += len(data)
         self.received += len(data)
         return self.buffered
 
     def end(self, complete: bool | None, trailers: Fields | None = None) -> None:
         """The wire saw the end of the body."""
+        if self.error is not None:
+            return
         self.ended = True
         self.complete = complete
         self.trailers = trailers
@@ -184,8 +187,8 @@ class Pull:
                 parts.append(data)
                 have += len(data)
             elif inbound.ended and not inbound.chunks:
-                if inbound.error is None and have:
-                    break
+                if have:
+                    break  # what arrived is given; what cut it short comes with the next piece
                 self._finish(inbound)
             else:
                 try:

@@ -25,8 +25,32 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 # `unicode_escape` reads escapes, and every unknown name stays in a cache. So: labels in use.
 CHARSETS: Final = frozenset(
     [
-        *("utf-8", "utf8", "utf-16", "utf-16le", "utf-16be", "utf-32", "us-ascii", "ascii", "latin1", "latin-1"),
-        *("gb2312", "gbk", "gb18030", "big5", "euc-kr", "euc-jp", "shift-jis", "iso-2022-jp", "koi8-r", "koi8-u"),
+        *(
+            "utf-8",
+            "utf8",
+            "utf-16",
+            "utf-16le",
+            "utf-16be",
+            "utf-32",
+            "us-ascii",
+            "ascii",
+            "latin1",
+            "latin-1",
+        ),
+        *(
+            "utf-16-le",
+            "utf-16-be",
+            "gb2312",
+            "gbk",
+            "gb18030",
+            "big5",
+            "euc-kr",
+            "euc-jp",
+            "shift-jis",
+            "iso-2022-jp",
+            "koi8-r",
+            "koi8-u",
+        ),
         *(f"iso-8859-{part}" for part in range(1, 17) if part != 12),
         *(f"{family}{page}" for family in ("windows-", "cp") for page in range(1250, 1259)),
     ]
@@ -104,7 +128,7 @@ class Readable:
             size += len(part)
             if size > limit:
                 await pull.aclose()
-                raise LimitExceeded(self._say(f"the body is over {limit} bytes; read(limit=...) or iterate"))
+                raise self._refused(LimitExceeded(f"the body is over {limit} bytes; read(limit=...) or iterate"))
             parts.append(part)
         self._whole = parts[0] if len(parts) == 1 else b"".join(parts)
         return self._whole
@@ -121,7 +145,7 @@ class Readable:
         try:
             value: Json = orjson.loads(data)
         except orjson.JSONDecodeError as error:
-            raise RemoteProtocolError(self._say(f"the body is not JSON: {error}")) from None
+            raise self._refused(RemoteProtocolError(f"the body is not JSON: {error}")) from None
         return value
 
     async def xml(self, limit: int | None = None) -> dict[str, Json]:
@@ -132,7 +156,7 @@ class Readable:
         try:
             value: dict[str, Json] = xmltodict.parse(data)
         except (xmltodict.expat.ExpatError, ValueError, LookupError) as error:  # type: ignore[attr-defined]
-            raise RemoteProtocolError(self._say(f"the body is not XML: {error}")) from None
+            raise self._refused(RemoteProtocolError(f"the body is not XML: {error}")) from None
         return value
 
     async def lines(self, limit: int | None = None) -> AsyncIterator[str]:
@@ -158,10 +182,16 @@ class Readable:
             size += len(last)
             if size > limit:
                 await pull.aclose()
-                raise LimitExceeded(self._say(f"a line is over {limit} characters"))
+                raise self._refused(LimitExceeded(f"a line is over {limit} characters"))
         rest = "".join(parts) + (decoder.decode(b"", True) if decoder is not None else "")
         if rest:
             yield rest.removesuffix("\r")
+
+    def _refused(self, error: RemoteProtocolError) -> RemoteProtocolError:
+        """`error`, with this exchange and what it is about."""
+        fresh = type(error)(self._say(error.fault), error.status_hint, fault=error.fault)
+        fresh.exchange = cast("Exchange", self)
+        return fresh
 
     # -- waiting and decoding ----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from toolkit.protocol.aio.connection import Connection
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing
 from toolkit.protocol.head import connection_options, serialize_fields
+from toolkit.protocol.headers import find_field
 from toolkit.protocol.status import status_line
 from toolkit.server.request import Request
 
@@ -68,7 +69,7 @@ class AnsweringConnection(Connection):
             unasked = x._head.expect and not inbound.received
             self._last |= unasked or (x._head.framing is LENGTH and self.receiver.left > self.limits.drain)
         status = x._status
-        if status == 204:
+        if status == 204 or (x.method == "HEAD" and not body and find_field(fields, b"content-length") is not None):
             data = self._head(x, fields, b"")
         elif status == 304 or x.method == "HEAD":
             data = self._head(x, fields, b"content-length: %d\r\n" % len(body) if body or status != 304 else b"")

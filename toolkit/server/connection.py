@@ -41,6 +41,7 @@ class ServerConnection(AnsweringConnection):
 
     __slots__ = (
         "_after",
+        "_cut_short",
         "_deferred",
         "_gone_waiters",
         "_last_received",
@@ -58,6 +59,7 @@ class ServerConnection(AnsweringConnection):
         self.receiver = RequestReceiver(self, running.watch.limits)
         self.task: asyncio.Task[object] | None = None  # the running handler's
         self._after: str | None = None  # "held" or "drained": what becomes of the body its handler left
+        self._cut_short = False  # it lingers over input that nobody reads: closing now would destroy the answer
         self._next_due = False  # the next request waits for the present answer to leave
         self._deferred: CancelledBy | None = None
         self._gone_waiters: list[asyncio.Future[None]] | None = None
@@ -131,6 +133,7 @@ class ServerConnection(AnsweringConnection):
         x = self.exchange
         if x is None:
             self.running.refuse(self, error)
+            self._cut_short = True
             self.linger()
             return
         if x._in is not None:
@@ -179,7 +182,10 @@ class ServerConnection(AnsweringConnection):
             self.receiver.resume()
             if self.exchange is None:
                 self._rest()
-            elif self.peer_ended:
+                return
+            if self._paused and self.receiver.held < self.limits.pipelined:
+                self.consumed(self.exchange, 0)
+            if self.peer_ended:
                 self._on_fin()  # it came while this request was held
 
     def _rest(self) -> None:
@@ -252,6 +258,7 @@ class ServerConnection(AnsweringConnection):
             self.exchange = None
         self._stop_timing()
         self._wake()
+        self._cut_short = True
         self.linger()
 
     # -- clients that leave ------------------------------------------------------------------------------------
@@ -399,7 +406,8 @@ class ServerConnection(AnsweringConnection):
             return
         came = inbound.received - self._last_received
         self._last_received = inbound.received
-        if came >= self.watch.timeouts.min_rate * seconds or self._paused or inbound.expect:
+        unwanted = self._paused and not self.splicing  # a splice reads past a paused transport
+        if came >= self.watch.timeouts.min_rate * seconds or unwanted or inbound.expect:
             self.running.slow_body.start(self)
             return
         error = ReadTimeout(f"the request's body came at {came / seconds:.0f} bytes a second")
@@ -427,7 +435,8 @@ class ServerConnection(AnsweringConnection):
     def is_settled(self) -> bool:
         """Ending, with everything said that there was to say."""
         transport = self.transport
-        return (self._lingering or transport.is_closing()) and not transport.get_write_buffer_size()
+        ending = transport.is_closing() or (self._lingering and not self._cut_short)
+        return ending and not transport.get_write_buffer_size()
 
     def linger(self) -> None:
         """See `Connection.linger`; at the server's end it waits for what is still to be sent, not for the peer."""
@@ -452,7 +461,7 @@ class ServerConnection(AnsweringConnection):
             self._tell_settled()
         x = self.exchange
         if x is None:
-            if not self.receiver.in_head:
+            if not (self.receiver.in_head or self._lingering):
                 self.close()
         elif self._after is not None and x._in is not None and not x._in.claimed:
             self._leave()

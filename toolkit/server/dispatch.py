@@ -176,7 +176,11 @@ def answer_error(request: Request, error: Exception) -> None:
     if isinstance(error, Abort):
         status, body = error.status, error.message.encode()
     elif isinstance(error, RemoteProtocolError):
-        status, body = error.status_hint, f"{reason_phrase(error.status_hint)}: {error}".encode()
+        if error.exchange is None or error.exchange is request:
+            status, body = error.status_hint, f"{reason_phrase(error.status_hint)}: {error.fault}".encode()
+        else:  # another server's fault, and none of this client's business
+            log.warning("%s", error)
+            status, body = 502, reason_phrase(502).encode()
     elif isinstance(error, ReadTimeout) and request._in is not None and request._in.error is not None:
         status, body = 408, reason_phrase(408).encode()
     elif isinstance(error, Disconnected) and error.exchange is not None:

@@ -222,6 +222,8 @@ class Request(Exchange):
             fields, length, _ = split_framing(fields)
             if length is not None and length != len(body) and self.method != "HEAD":
                 raise LocalProtocolError(self._say(f"content-length {length} on a body of {len(body)} bytes"))
+            if length is not None and self.method == "HEAD" and not body:
+                fields = [*fields, (b"content-length", b"%d" % length)]  # GET's: there is nothing to count here
         if status not in _PLAIN:
             self._check_status(status)
             if status == 205:

@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         "lost",
         "peer_ended",
         "receiver",
+        "splicing",
         "transport",
         "watch",
     )
@@ -81,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._lingering = False
         self._waiters: list[tuple[asyncio.Future[None], asyncio.Task[object] | None]] | None = None
         self._drainers: list[tuple[asyncio.Future[None], asyncio.Task[object] | None]] | None = None
+        self.splicing = False  # the kernel moves the inbound body past us
         self._writing = watch.write  # the write deadline in force
         self._progress = 0  # what `_moved` said when the reader began to wait
         self._unwritten = 0  # what the transport held when its write deadline began
@@ -117,6 +119,7 @@ class Connection(asyncio.Protocol):
             self.receiver.receive_eof()
         self.receiver.stop()
         self.watch.forget(self)
+        self._writing.stop(self)
         self._tell_lost(self.lost)
         self._on_lost()
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import sys
 from typing import IO, TYPE_CHECKING, Final
@@ -35,6 +36,18 @@ BLOCK: Final = 1024 * 1024  # for one sendfile call: other connections get their
 _F_SETPIPE_SZ: Final = 1031
 _pipes: list[tuple[int, int]] = []  # empty pipes; a pipe belongs to one splice at a time
 POOLED: Final = 8
+PEER_GONE: Final = frozenset([errno.EPIPE, errno.ECONNRESET, errno.ETIMEDOUT, errno.ENOTCONN, errno.EHOSTUNREACH])
+
+
+def _forget_pipes() -> None:
+    """After a fork parent and child hold the same pipes: one visitor's bytes could come out in another's answer."""
+    while _pipes:
+        for fd in _pipes.pop():
+            os.close(fd)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pipes)
 
 
 @contextlib.contextmanager
@@ -128,6 +141,8 @@ async def send_file(sink: Connection, x: Exchange, file: IO[bytes], offset: int,
                     sink.fail(WriteTimeout(f"the peer took nothing for {sink.watch.timeouts.write} s"))
                 continue
             except OSError as error:
+                if error.errno not in PEER_GONE:
+                    break  # the file's fault, or no sendfile for such a file: copying will tell
                 _sink_lost(sink, error)
                 continue
             if not moved:
@@ -179,6 +194,7 @@ async def splice(sink: Connection, x: Exchange, origin: Connection, source: Exch
     """
     was_paused = origin._paused
     origin._pause()
+    origin.splicing = True
     moved = 0
     try:
         await sink.empty_buffer()
@@ -191,6 +207,7 @@ async def splice(sink: Connection, x: Exchange, origin: Connection, source: Exch
             run = _Splice(sink, x, origin, source, pipe)
             moved = await run.run(read_fd, write_fd)
     finally:
+        origin.splicing = False
         if not was_paused:
             origin._resume()
     return moved
@@ -266,7 +283,7 @@ class _Splice:
         except BlockingIOError:
             return False
         except OSError as error:
-            _sink_lost(self.sink, error)
+            _sink_lost(self.sink, error)  # a pipe of ours cannot fail: it is the socket
             return True
         self.moved += count
         _sent(self.x, count)
