@@ -178,9 +178,10 @@ class Exchange(Readable):
         """Send a piece of the body; returns when there is room for more.
 
         The piece is handed over whole before anything is waited for: concurrent writes are atomic, in call order, and
-        a cancelled one has been sent (with a coding, cancelling one while a large piece is being compressed aborts
-        the message). b"" does nothing. Raises `UseError` out of order, `LocalProtocolError` for more
-        than was promised (nothing of it is sent), `Disconnected`, `EarlyAnswer`, `WriteTimeout`.
+        a cancelled one has been sent. With a coding, one that is cancelled before its turn is not sent, and one that is
+        cancelled while it is being compressed aborts the message. b"" does nothing. Raises `UseError` out of order,
+        `LocalProtocolError` for more than was promised (nothing of it is sent), `Disconnected`, `EarlyAnswer`,
+        `WriteTimeout`.
         """
         out = self._out
         if out is not BODY and out is not RAW:
