@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING, Protocol, Unpack
+from typing import TYPE_CHECKING, Final, Protocol, Unpack
 
 from yarl import URL
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from toolkit.client.options import RequestOptions
 
 __all__ = ["InMemory", "Session"]
+
+
+URLS: Final = 256  # parsed URLs that a session keeps
 
 
 class InMemory(Protocol):
@@ -73,6 +76,7 @@ class Session:
         if base_url is None and (app is not None or unix is not None):
             base_url = "http://localhost"
         self._base = None if base_url is None else URL(base_url)
+        self._urls: dict[str, URL] = {}  # parsed: a session asks for the same few again and again (6 us each)
         self._transports: Transports | None = None
         codings = ", ".join(available_codings())
         self._accept_encoding = (b"accept-encoding", codings.encode("ascii"))
@@ -107,7 +111,12 @@ class Session:
         be sent.
         """
         check_method(method)
-        where = self._resolve(url)
+        where = self._urls.get(url)
+        if where is None:
+            where = self._resolve(url)
+            if len(self._urls) >= URLS:
+                self._urls.clear()
+            self._urls[url] = where
         params = options.get("params")
         if params is not None:
             where = where.extend_query(params)
@@ -174,6 +183,12 @@ class Session:
 
     def add_defaults(self, x: SentRequest, fields: Fields) -> None:
         """The host, then the session's own headers, then the toolkit's, each unless it is there."""
+        if not fields and not len(self.headers):
+            fields.append((b"host", host_field(x._url)))
+            fields += self._defaults
+            if x._decode and self._accept_encoding[1]:
+                fields.append(self._accept_encoding)
+            return
         if find_field(fields, b"host") is None:
             fields.insert(0, (b"host", host_field(x._url)))
         more = encode_fields(self.headers) if len(self.headers) else []

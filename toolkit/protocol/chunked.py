@@ -28,6 +28,7 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 _EXTENSION = rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:" + _EXTENSION + rb")*)")
+PLAIN_LINE = re.compile(rb"(0{0,7}[1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")  # what nearly every chunk begins with
 BARE_LINE_END = re.compile(rb"\r[^\n]|(?<!\r)\n")
 
 # A fault must not depend on how the bytes were cut, so its words quote nothing that may not have come yet.
@@ -62,10 +63,21 @@ class _At(IntEnum):
 class ChunkedDecoder:
     """Bytes in, payload out; `done` when the last chunk and its trailers have passed."""
 
-    __slots__ = ("_at", "_extensions", "_left", "_limits", "_line", "_trailer_bytes", "done", "trailers")
+    __slots__ = (
+        "_at",
+        "_extensions",
+        "_left",
+        "_limits",
+        "_line",
+        "_plain_lines",
+        "_trailer_bytes",
+        "done",
+        "trailers",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._plain_lines = limits.chunk_line >= 15
         self._at = _At.SIZE
         self._left = 0
         self._line = b""  # the part of a line that has come so far
@@ -79,23 +91,28 @@ class ChunkedDecoder:
 
         Raises `RemoteProtocolError` on anything the grammar does not allow, `LimitExceeded` over a limit.
         """
-        parts: list[bytes] = []
+        parts: list[memoryview] = []
+        view = memoryview(data)
         pos, size = 0, len(data)
         while pos < size and not self.done:
             at = self._at
             if at is _At.DATA:
-                take = data[pos : pos + self._left]
+                take = view[pos : pos + self._left]
                 parts.append(take)
                 pos += len(take)
                 self._left -= len(take)
                 if not self._left:
                     self._at = _At.DATA_END
+            elif at is _At.SIZE and self._plain_lines and not self._line and (line := PLAIN_LINE.match(data, pos)):
+                pos = line.end()
+                self._left = int(line[1], 16)
+                self._at = _At.DATA
             elif at is _At.DATA_END and not self._line and data.startswith(b"\r\n", pos):
                 pos += 2
                 self._at = _At.SIZE
             else:
                 pos = self._take_line(data, pos)
-        return (parts[0] if len(parts) == 1 else b"".join(parts)), data[pos:]
+        return b"".join(parts), data[pos:]
 
     def _take_line(self, data: bytes, pos: int) -> int:
         """Add to the line at hand; when its CRLF is there, act on it. Returns the position behind what was taken."""

@@ -159,15 +159,14 @@ class _Parser:
     def on_message_complete(self) -> None:
         self._complete = True
 
-    def _take_fields(self) -> Fields:
+    def _take_fields(self, block: bytes) -> Fields:
         fields = self.fields
         self.fields = []
         if len(fields) > self._limits.fields:
             raise LimitExceeded(f"{len(fields)} header fields, the limit is {self._limits.fields}", 431)
-        for i, (name, value) in enumerate(fields):
+        if b" \r\n" in block or b"\t\r\n" in block:
             # llhttp strips white space before a value, not behind it (RFC 9112 5.1).
-            if value[-1:] in b" \t" and value:
-                fields[i] = (name, value.rstrip(b" \t"))
+            return [(name, value.rstrip(b" \t")) for name, value in fields]
         return fields
 
 
@@ -212,7 +211,7 @@ class RequestHeadParser(_Parser):
             raise RemoteProtocolError(MALFORMED)
         if not self._complete or version != "1.1":
             self._parser = None  # llhttp waits for a body, or has said it is closed
-        return self._head(method, version, self._take_fields())
+        return self._head(method, version, self._take_fields(block))
 
     def _refusal(self, block: bytes, error: Exception) -> RemoteProtocolError:
         """What is wrong, in words that do not depend on how the bytes were cut."""
@@ -305,7 +304,7 @@ class ResponseHeadParser(_Parser):
             if IMPOSSIBLE.search(block) is not None or not block.startswith(b"HTTP/"):
                 raise RemoteProtocolError(MALFORMED_RESPONSE, 502) from None
             raise RemoteProtocolError(f"{MALFORMED_RESPONSE} ({error})", 502) from None
-        fields = self._take_fields()
+        fields = self._take_fields(block)
         if not block.startswith(b"HTTP/") or FORBIDDEN_IN_VALUE.search(self.reason) is not None:
             raise RemoteProtocolError(MALFORMED_RESPONSE, 502)
         status = parser.get_status_code()

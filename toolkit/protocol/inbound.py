@@ -154,9 +154,10 @@ class Pull:
             return data
         if self._decode and inbound.coding:
             return self._decoded(inbound)
+        if not inbound.chunks:
+            return b""
         data = inbound.take()
-        if data:
-            self._x._consumed(len(data))
+        self._x._consumed(len(data))
         return data
 
     def _decoded(self, inbound: Inbound) -> bytes:

@@ -120,6 +120,14 @@ class Readable:
             raise UseError(self._say("read() after streaming began; read whole or iterate, not both"))
         if limit is None:
             limit = self._limits.read
+        if inbound.ended and inbound.error is None and not inbound.coding and inbound.buffered <= limit:
+            inbound.mode = "whole"  # all of it is here
+            self._whole = b"".join(inbound.chunks) if len(inbound.chunks) != 1 else inbound.chunks[0]
+            inbound.chunks.clear()
+            inbound.release()
+            count, inbound.buffered = inbound.buffered, 0
+            self._consumed(count)
+            return self._whole
         pull = self.pull()
         inbound.mode = "whole"
         parts: list[bytes] = []

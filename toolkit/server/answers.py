@@ -72,6 +72,11 @@ def encode_value(value: object, status: int = 200, headers: HeadersLike | None =
 
 def encode_returned(value: object) -> Answer | tuple[int, HeadersLike | None, AsyncIterable[bytes]]:
     """A returned value with its optional status and headers; a stream comes back unread."""
+    kind = type(value)
+    if kind is dict or kind is list:
+        return Answer(200, [JSON], orjson.dumps(value))
+    if kind is str or kind is bytes:
+        return encode_value(value)
     status, headers = 200, None
     if isinstance(value, tuple):
         if len(value) not in (2, 3) or not isinstance(value[0], int):

@@ -31,13 +31,15 @@ __all__ = ["answer_error", "call_inline", "run"]
 
 log = logging.getLogger("toolkit.server")
 
+PLAIN = frozenset([dict, list, str, bytes, tuple, type(None)])  # nothing to wait for, and no ABC need be asked
+
 
 def call_inline(connection: ServerConnection, request: Request, route: Route, parameters: dict[str, str]) -> None:
     """A plain function, called at once."""
     CURRENT.set(request)
     try:
         value = route.handler(request, **parameters) if parameters else route.handler(request)
-        if isinstance(value, Awaitable) and not isinstance(value, Answer):
+        if type(value) not in PLAIN and isinstance(value, Awaitable) and not isinstance(value, Answer):
             _continue(connection, request, value)
             return
         answer = encode_returned(value)

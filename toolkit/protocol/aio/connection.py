@@ -80,8 +80,8 @@ class Connection(asyncio.Protocol):
         self.peer_ended = False  # a FIN has come
         self._paused = False
         self._lingering = False
-        self._waiters: list[tuple[asyncio.Future[None], asyncio.Task[object] | None]] | None = None
-        self._drainers: list[tuple[asyncio.Future[None], asyncio.Task[object] | None]] | None = None
+        self._waiters: list[asyncio.Future[None]] | None = None
+        self._drainers: list[asyncio.Future[None]] | None = None
         self.splicing = False  # the kernel moves the inbound body past us
         self._writing = watch.write  # the write deadline in force
         self._progress = 0  # what `_moved` said when the reader began to wait
@@ -282,12 +282,11 @@ class Connection(asyncio.Protocol):
             future = self.loop.create_future()
             if self._drainers is None:
                 self._drainers = []
-            entry = (future, asyncio.current_task())
-            self._drainers.append(entry)
+            self._drainers.append(future)
             try:
                 await future
             finally:
-                self._drainers.remove(entry)
+                self._drainers.remove(future)
         if self.lost is not None:
             raise self.lost
 
@@ -298,8 +297,7 @@ class Connection(asyncio.Protocol):
         if self._waiters is None:
             self._waiters = []
         future = self.loop.create_future()
-        entry = (future, asyncio.current_task())
-        self._waiters.append(entry)
+        self._waiters.append(future)
         reading = self.watch.read_of(x)
         if reading.seconds is not None:
             reading.start(self)
@@ -307,7 +305,7 @@ class Connection(asyncio.Protocol):
         try:
             await future
         finally:
-            self._waiters.remove(entry)
+            self._waiters.remove(future)
             if not self._waiters:
                 reading.stop(self)
 
@@ -338,12 +336,12 @@ class Connection(asyncio.Protocol):
 
     def _wake(self) -> None:
         """Whoever waits for something to arrive looks again."""
-        for future, _ in self._waiters or ():
+        for future in self._waiters or ():
             if not future.done():
                 future.set_result(None)
 
     def _release_drainers(self) -> None:
-        for future, _ in self._drainers or ():
+        for future in self._drainers or ():
             if not future.done():
                 future.set_result(None)
 
@@ -351,12 +349,12 @@ class Connection(asyncio.Protocol):
         """Wake `future`, too, when the link is given up: for a task that waits on the socket itself."""
         if self._drainers is None:
             self._drainers = []
-        self._drainers.append((future, asyncio.current_task()))
+        self._drainers.append(future)
 
     def unwatch(self, future: asyncio.Future[None]) -> None:
         """It waits no longer."""
         if self._drainers:
-            self._drainers[:] = [entry for entry in self._drainers if entry[0] is not future]
+            self._drainers.remove(future)
 
     async def empty_buffer(self) -> None:
         """Wait until the kernel has everything: what goes past the transport must come behind it."""
