@@ -293,7 +293,8 @@ class Exchange(Readable):
     async def upgrade(self, headers: HeadersLike | None = None) -> Exchange:
         """Turn the exchange into a raw duplex byte stream with the same verbs (RFC 9110 7.8, 9.3.6).
 
-        `eof` ends my direction alone; where the link cannot (TLS), both: there, let the protocol say who ends last.
+        `eof` ends my direction alone; where the link cannot (TLS), both: there, let the protocol say who ends last. It
+        should say how much comes, too: asyncio's own loop does not tell a cut TLS link from one ended by close_notify.
         """
         raise NotImplementedError
 
