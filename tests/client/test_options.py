@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import pytest
 from hypothesis import given
@@ -122,6 +123,13 @@ def test_the_length_of_a_pipe_is_not_known() -> None:
     assert (body.length, body.replayable) == (None, False)
     body = made({"body": Unseekable()})  # type: ignore[typeddict-item]  # a raw file is none of IO's kind by name
     assert (body.length, body.replayable) == (None, False)
+
+
+def test_a_file_that_unpacks_another_has_no_known_length(tmp_path: Path) -> None:
+    path = tmp_path / "f.gz"
+    path.write_bytes(gzip.compress(bytes(1000)))
+    with gzip.open(path, "rb") as file:
+        assert made({"body": cast("IO[bytes]", file)}).length is None
 
 
 def test_a_text_file_is_no_body(tmp_path: Path) -> None:

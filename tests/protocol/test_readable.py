@@ -138,6 +138,26 @@ def test_xml() -> None:
             run(begun(bad).xml())
 
 
+@pytest.mark.parametrize(
+    "bad", [b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', b'<?xml version="1.0" encoding="zz"?><a/>']
+)
+def test_a_document_with_entities_or_in_an_unknown_encoding_is_refused(bad: bytes) -> None:
+    with pytest.raises(RemoteProtocolError, match="the body is not XML") as raised:
+        run(begun(bad).xml())
+    assert raised.value.status_hint == 400
+
+
+@pytest.mark.parametrize("label", ["undefined", "idna", "punycode", "unicode_escape", "zz"])
+def test_a_codec_that_is_no_charset_is_not_used(label: str) -> None:
+    x = begun(rb"a\x41-b", content_type=f"text/plain; charset={label}")
+    assert run(x.text()) == r"a\x41-b"
+
+
+def test_a_line_over_the_limit_is_refused() -> None:
+    with pytest.raises(LimitExceeded):
+        run(lines_of(begun(b"x" * 6, b"x" * 6, limits=Limits(read=10))))
+
+
 async def lines_of(x: End) -> list[str]:
     return [line async for line in x.lines()]
 

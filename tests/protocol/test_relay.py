@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
-from typing import IO, TYPE_CHECKING
+import os
+from typing import IO, TYPE_CHECKING, cast
 
 import pytest
 
@@ -105,6 +107,30 @@ def test_a_file_goes_on_from_where_it_stands(tmp_path: Path) -> None:
             pass
     assert relaying.result() == Moved(copy=6)
     assert parts(x) == [b"456789"]
+
+
+def test_a_file_that_unpacks_another_is_read_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "body.gz"
+    path.write_bytes(gzip.compress(b"plain text"))
+    x = sink()
+    with gzip.open(path, "rb") as file:
+        relaying = Running(x.relay(cast("IO[bytes]", file)))
+        while not relaying.step():
+            pass
+    assert b"".join(parts(x)) == b"plain text"  # type: ignore[arg-type]  # bytes, all of them
+
+
+def test_a_files_own_error_is_raised_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(b"0123456789")
+    x = sink()
+    with open(os.open(path, os.O_WRONLY), "rb") as file:
+        relaying = Running(x.relay(file))
+        while not relaying.step():
+            pass
+        with pytest.raises(OSError, match="Bad file descriptor") as raised:
+            relaying.result()
+    assert not isinstance(raised.value, Disconnected)
 
 
 def test_anything_else_is_refused_by_name() -> None:

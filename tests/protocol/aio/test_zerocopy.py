@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -134,3 +135,26 @@ async def test_only_an_empty_pipe_goes_back_to_the_pool() -> None:
     with pytest.raises(KeyError), zerocopy_pipe() as failing:
         raise KeyError("with bytes inside, for all we know")
     assert failing not in zerocopy._pipes
+
+
+FORKING = """
+import os
+from toolkit.protocol.aio import zerocopy
+with zerocopy._pipe() as parents:
+    pass
+child = os.fork()
+if not child:
+    with zerocopy._pipe() as ends:
+        os.write(ends[1], b"the child's")
+    os._exit(0)
+os.waitpid(child, 0)
+try:
+    print(os.read(parents[0], 100))
+except BlockingIOError:
+    print("empty")
+"""
+
+
+def test_a_forked_child_shares_no_pipe_with_its_parent() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert done.stdout.strip() == "empty"
