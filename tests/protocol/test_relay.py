@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
-import os
 from typing import IO, TYPE_CHECKING, cast
 
 import pytest
@@ -118,19 +117,6 @@ def test_a_file_that_unpacks_another_is_read_unpacked(tmp_path: Path) -> None:
         while not relaying.step():
             pass
     assert b"".join(parts(x)) == b"plain text"  # type: ignore[arg-type]  # bytes, all of them
-
-
-def test_a_files_own_error_is_raised_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "body"
-    path.write_bytes(b"0123456789")
-    x = sink()
-    with open(os.open(path, os.O_WRONLY), "rb") as file:
-        relaying = Running(x.relay(file))
-        while not relaying.step():
-            pass
-        with pytest.raises(OSError, match="Bad file descriptor") as raised:
-            relaying.result()
-    assert not isinstance(raised.value, Disconnected)
 
 
 def test_anything_else_is_refused_by_name() -> None:

@@ -137,6 +137,26 @@ async def test_only_an_empty_pipe_goes_back_to_the_pool() -> None:
     assert failing not in zerocopy._pipes
 
 
+async def test_a_file_that_cannot_be_read_is_not_the_peers_fault(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(BODY)
+    web, raised = App(port=0), list[BaseException]()
+
+    @web.get("/")
+    async def send(r: Request) -> None:
+        await r.prepare({"content-length": SIZE})
+        with path.open("ab") as file:
+            try:
+                await r.send_file(file)
+            except OSError as error:
+                raised.append(error)
+
+    async with asyncio.timeout(PATIENCE), served(web, "tcp") as here, here.session() as http:
+        with pytest.raises(ToolkitError):
+            _ = await http.get(here.url)
+    assert [isinstance(error, Disconnected) for error in raised] == [False]
+
+
 FORKING = """
 import os
 from toolkit.protocol.aio import zerocopy
