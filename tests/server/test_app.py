@@ -385,3 +385,48 @@ async def test_run_serves_until_it_is_told_to_end(how: signal.Signals | str) -> 
                 assert (await http.get(f"{address}/leave")).content == b"left"
         assert await process.stdout.read() == b"over\n"
         assert await process.wait() == 0
+
+
+# Exit hooks
+
+
+async def test_exit_hooks_run_once_when_the_application_has_stopped() -> None:
+    web = App(port=0)
+    seen: list[str] = []
+
+    @web.on_exit
+    def plain() -> None:
+        seen.append("plain")
+
+    @web.on_exit
+    async def waiting() -> None:
+        await asyncio.sleep(0)
+        seen.append("waiting")
+
+    async with web:
+        assert seen == []
+    assert seen == ["plain", "waiting"]
+    async with web:
+        pass
+    assert seen == ["plain", "waiting"] * 2
+
+
+def test_with_web_runs_the_exit_hooks_whatever_happens_in_the_block() -> None:
+    web = App(port=0)
+    seen: list[str] = []
+    web.on_exit(partial(seen.append, "over"))
+    with pytest.raises(ZeroDivisionError), web:
+        raise ZeroDivisionError
+    assert seen == ["over"]
+    with web:
+        assert seen == ["over"]
+    assert seen == ["over"], "nothing ran since"
+
+
+async def test_awaiting_an_application_waits_until_it_listens() -> None:
+    web = App(port=0)
+    serving = asyncio.ensure_future(web.serve())
+    assert await web is web
+    assert web.server_address.startswith("http://127.0.0.1:")
+    await web.exit()
+    await serving

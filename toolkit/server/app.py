@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
+from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import Limits, Timeouts
 from toolkit.server.connection import ServerConnection
 from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_path
@@ -19,7 +20,7 @@ from toolkit.server.running import Running
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Generator, Sequence
     from types import TracebackType
 
 __all__ = ["App", "Hooks"]
@@ -81,6 +82,8 @@ class App:
         self._start_waiters: list[asyncio.Future[None]] = []
         self._exit_waiters: list[asyncio.Future[None]] = []
         self._ended: asyncio.Future[None] | None = None
+        self._exit_hooks: list[Callable[[], object]] = []
+        self._exit_due = True  # the exit hooks have not run since the application was made, or last listened
 
     # -- routes ------------------------------------------------------------------------------------------------
 
@@ -176,6 +179,19 @@ class App:
                 self.router.add(Route(path + "/", method, (), None))
         return target
 
+    def on_exit(self, hook: _H) -> _H:
+        """Decorator: call (and await) `hook()` once the application has stopped, or at the end of `with web:`."""
+        self._exit_hooks.append(hook)
+        return hook
+
+    async def _run_exit_hooks(self) -> None:
+        if self._exit_due:
+            self._exit_due = False
+            for hook in self._exit_hooks:
+                value = hook()
+                if inspect.isawaitable(value):
+                    await value
+
     def accepts_coding(self, content_encoding: str) -> bool:
         """Whether each of these codings may come in a request."""
         if not self.accept_codings:
@@ -224,6 +240,7 @@ class App:
             self.unix if unix is None else unix,
             self.tls if tls is None else tls,
         )
+        self._exit_due = True
         waiters, self._start_waiters = self._start_waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -233,6 +250,7 @@ class App:
     async def _close(self, running: Running) -> None:
         try:
             await running.stop()
+            await self._run_exit_hooks()
         finally:
             if self._running is running:
                 self._running = None
@@ -269,7 +287,7 @@ class App:
             await waiter
         return self
 
-    def __await__(self) -> object:
+    def __await__(self) -> Generator[object, None, App]:
         return self.started().__await__()
 
     def exit(self) -> Awaitable[None]:
@@ -303,12 +321,13 @@ class App:
             await self._close(running)
 
     def __enter__(self) -> App:
+        """`with web: web.run()`: whatever happens in the block, the exit hooks run."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        run_loop(self._run_exit_hooks())
 
     def run(
         self,
