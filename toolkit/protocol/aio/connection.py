@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from toolkit.protocol.head import RequestHead, ResponseHead
     from toolkit.protocol.headers import Fields
     from toolkit.protocol.http1 import Receiver
-    from toolkit.protocol.inbound import Inbound
     from toolkit.protocol.limits import Limits
     from toolkit.protocol.readable import Readable
     from toolkit.protocol.wire import Caps
@@ -457,8 +456,3 @@ class Connection(asyncio.Protocol):
             reading.start(self)
             return
         self.fail(ReadTimeout(f"no byte moved for {reading.seconds} s while waiting for the peer"))
-
-
-def unread(inbound: Inbound | None) -> bool:
-    """Input of the present exchange is still to come."""
-    return inbound is not None and not inbound.ended
