@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -459,10 +460,16 @@ async def test_the_program_interrupted_leaves_nothing(store: Store) -> None:
             *("--endpoint", store.endpoint),
             stderr=subprocess.PIPE,
             env=environment(),
+            # A shell starts what runs in its background with SIGINT ignored, and that is inherited.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
-        await halfway.wait()
-        program.send_signal(signal.SIGINT)
-        _, err = await program.communicate()
+        try:
+            await halfway.wait()
+            program.send_signal(signal.SIGINT)
+            _, err = await program.communicate()
+        finally:
+            if program.returncode is None:
+                program.kill()
     assert (program.returncode, err) == (130, b"interrupted\n")
     assert await store.names() == []
 
