@@ -50,5 +50,5 @@ class Timeouts:
     min_rate: int = 240  #: server: bytes per second it must come with, until the answer's head is sent. IIS 240
     expect: float | None = 1  #: client: for 100-continue before the body is sent anyway (RFC 9110 10.1.1)
     linger: float | None = 2  #: a lingering close reads at most so long (RFC 9112 9.6)
-    hold: float | None = 5  #: server: an unread body after its handler returned, until somebody claims it
+    hold: float | None = 5  #: a body left by its handler or its `async with`, until somebody reads it
     grace: float | None = 10  #: server: running exchanges at exit
