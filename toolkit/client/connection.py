@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
 from toolkit.protocol.aio.connection import Connection
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
-from toolkit.protocol.head import RequestHead, ResponseHead, serialize_request
+from toolkit.protocol.head import ResponseHead, serialize_request
 from toolkit.protocol.headers import Fields, Headers
 from toolkit.protocol.http1 import ResponseReceiver
 from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
@@ -66,7 +66,7 @@ class ClientConnection(Connection):
         """A request's head is sent when the exchange is entered."""
         raise AssertionError("a request's head goes through send_request")
 
-    def send_whole(self, x: Exchange, fields: Fields, body: bytes) -> None:
+    def send_whole(self, x: Exchange, fields: Fields, body: bytes, lines: bytes | None = None) -> None:
         """Likewise."""
         raise AssertionError("a request goes through send_request")
 
@@ -82,9 +82,8 @@ class ClientConnection(Connection):
 
     # -- in ----------------------------------------------------------------------------------------------------
 
-    def on_head(self, head: RequestHead | ResponseHead) -> None:
+    def on_head(self, head: ResponseHead) -> None:
         """The answer's final head, or 101."""
-        assert isinstance(head, ResponseHead)
         x = self.exchange
         if x is None:
             return

@@ -16,12 +16,12 @@ from toolkit.errors import NetworkError, RemoteProtocolError
 from toolkit.protocol.aio.clock import Clock
 from toolkit.protocol.aio.link import tune
 from toolkit.protocol.aio.watch import Watch
-from toolkit.protocol.head import serialize_fields
+from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
 from toolkit.server.abort import Abort
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
-from toolkit.server.dispatch import answer_error, call_inline, run
+from toolkit.server.dispatch import answer_error, call_inline, hooked, run
 
 if TYPE_CHECKING:
     import ssl
@@ -67,6 +67,7 @@ class Running:
         self._settled: asyncio.Future[None] | None = None
         self._unix_path: str | None = None
         self._find = app.router.find
+        self.parser = RequestHeadParser(app.limits)  # of all connections: it holds nothing between two heads
 
     # -- listening ---------------------------------------------------------------------------------------------
 
@@ -161,10 +162,10 @@ class Running:
             if on_eof != "answer":
                 request.on_eof = on_eof
             if app.hooks is None:
-                if not route.is_async:
-                    call_inline(connection, request, route, parameters)
+                if route.coroutine is None:
+                    call_inline(connection, request, route.handler, parameters)
                 else:
-                    connection.task = self.loop.create_task(run(connection, request, route, parameters, None))
+                    connection.task = self.loop.create_task(run(connection, request, route.coroutine, parameters))
                 return
         elif allowed and (app.hooks is None or not app.hooks.handle_all):
             abort = Abort("Method Not Allowed", 405, {"allow": ", ".join(allowed)})
@@ -173,7 +174,7 @@ class Running:
         elif app.hooks is None:
             self._refuse_request(connection, request, Abort(reason_phrase(404), 404))
             return
-        connection.task = self.loop.create_task(run(connection, request, route, parameters, app.hooks))
+        connection.task = self.loop.create_task(run(connection, request, hooked(route, parameters, app.hooks), {}))
 
     def _refuse_request(self, connection: ServerConnection, request: Request, abort: Abort) -> None:
         answer_error(request, abort)
@@ -185,8 +186,9 @@ class Running:
             return
         status = error.status_hint
         body = f"{reason_phrase(status)}: {error}".encode("ascii", "backslashreplace")
-        fields = [TEXT, (b"content-length", b"%d" % len(body)), (b"date", self.clock.date()), (b"connection", b"close")]
-        connection.transport.write(status_line(status) + serialize_fields(fields) + b"\r\n" + body)
+        fields = [TEXT.pair, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        head = status_line(status) + serialize_fields(fields) + self.clock.date_line()
+        connection.transport.write(head + b"\r\n" + body)
 
     # -- the end -----------------------------------------------------------------------------------------------
 
