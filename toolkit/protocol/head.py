@@ -41,7 +41,7 @@ class RequestHead(NamedTuple):
 
 
 class ResponseHead(NamedTuple):
-    """A response's head, interim ones included."""
+    """A response's head, interim ones included. `coding` is the content-encoding of a body, None without one."""
 
     status: int
     reason: str
@@ -51,6 +51,7 @@ class ResponseHead(NamedTuple):
     length: int
     keep_alive: bool
     upgrade: bytes | None
+    coding: str | None
 
 
 # RFC 3986 3.2.2, 3.2.3 without userinfo: reg-name or IP-literal, an optional port (CVE-2026-48710: `Host: a/b?c=`).
@@ -59,6 +60,8 @@ ABSOLUTE = re.compile(r"https?://([^/?#]*)([/?].*)?", re.IGNORECASE)
 
 # The fields that decide something below; everything else is carried, not looked at.
 DECISIVE: Final = frozenset(b"host content-length transfer-encoding connection proxy-connection expect upgrade".split())
+# Likewise in an answer.
+DECISIVE_ANSWERED: Final = frozenset(b"content-length content-encoding connection transfer-encoding upgrade".split())
 
 
 def check_host(value: bytes) -> None:
@@ -279,22 +282,12 @@ class RequestHeadParser(_Parser):
 class ResponseHeadParser(_Parser):
     """Response heads, one block at a time; the request's method decides how each is read."""
 
-    __slots__ = ("reason",)
-
-    _parser: httptools.HttpResponseParser | None
-
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(limits)
-        self.reason = b""
-
-    def on_status(self, reason: bytes) -> None:
-        self.reason = reason
+    __slots__ = ()
 
     def parse(self, block: bytes, method: str) -> ResponseHead:
         """`block` is one head through its CRLFCRLF, `method` that of the request. Raises `RemoteProtocolError`."""
         # llhttp would wait for a body here, or for the end of the connection: a parser for each head.
         parser = httptools.HttpResponseParser(self)
-        self.reason = b""
         try:
             parser.feed_data(block)
         except httptools.HttpParserUpgrade:
@@ -305,27 +298,54 @@ class ResponseHeadParser(_Parser):
                 raise RemoteProtocolError(MALFORMED_RESPONSE, 502) from None
             raise RemoteProtocolError(f"{MALFORMED_RESPONSE} ({error})", 502) from None
         fields = self._take_fields(block)
-        if not block.startswith(b"HTTP/") or FORBIDDEN_IN_VALUE.search(self.reason) is not None:
+        reason = block[13 : block.find(b"\r\n")].decode("latin-1")  # behind `HTTP/1.1 200 `
+        if not block.startswith(b"HTTP/") or not (
+            reason.isprintable() or FORBIDDEN_IN_VALUE.search(reason.encode("latin-1")) is None
+        ):
             raise RemoteProtocolError(MALFORMED_RESPONSE, 502)
         status = parser.get_status_code()
-        version = parser.get_http_version()
-        if version not in ("1.1", "1.0") or not 100 <= status <= 999:
+        if not block.startswith((b"HTTP/1.1", b"HTTP/1.0")) or not 100 <= status <= 999:
+            version = parser.get_http_version()
             raise RemoteProtocolError(f"response head: HTTP/{version} {status} is not understood", 502)
-        minor = 1 if version == "1.1" else 0
-        facts = _Facts(fields)
-        keep_alive = _keep_alive(minor, facts.connection)
-        if status == 101 or (method == "CONNECT" and 200 <= status < 300):
-            framing, length = RAW_BYTES, -1
-        elif facts.codings or facts.lengths:
-            framing, length = inbound_framing(facts.codings, facts.lengths, request=False, http10=not minor)
-        else:
-            framing, length = CLOSE, -1
-        if framing is not RAW_BYTES and bodyless(method, status):
+        return _response_head(method, status, reason, block[7] & 1, fields)
+
+
+def _response_head(method: str, status: int, reason: str, minor: int, fields: Fields) -> ResponseHead:
+    """One pass over the fields, and what follows from those that decide something."""
+    lengths: list[bytes] = []
+    transfer: list[bytes] = []
+    connection: list[bytes] = []
+    codings: list[bytes] = []
+    upgrade: bytes | None = None
+    for name, value in fields:
+        key = name.lower()
+        if key in DECISIVE_ANSWERED:
+            if key == b"content-length":
+                lengths.append(value)
+            elif key == b"content-encoding":
+                codings.append(value)
+            elif key == b"connection":
+                connection.append(value)
+            elif key == b"transfer-encoding":
+                transfer.append(value)
+            else:
+                upgrade = value
+    keep_alive = _keep_alive(minor, connection) if connection else minor == 1
+    if upgrade is not None and b"upgrade" not in connection_options(connection):
+        upgrade = None
+    framing, length = CLOSE, -1
+    if status == 101 or (method == "CONNECT" and 200 <= status < 300):
+        framing = RAW_BYTES
+    else:
+        if transfer or lengths:
+            framing, length = inbound_framing(transfer, lengths, request=False, http10=not minor)
+        if bodyless(method, status):
             framing = NONE  # the length a HEAD's answer states is kept: it is what a GET would bring
-        if framing is CLOSE:
-            keep_alive = False
-        reason = self.reason.decode("latin-1")
-        return ResponseHead(status, reason, minor, fields, framing, length, keep_alive, _upgrade(facts))
+    if framing is CLOSE:
+        keep_alive = False
+    coding = b", ".join(codings).decode("latin-1") if codings and framing not in (NONE, RAW_BYTES) else None
+    # As the class would do it, less the frame of its constructor.
+    return tuple.__new__(ResponseHead, (status, reason, minor, fields, framing, length, keep_alive, upgrade, coding))
 
 
 def serialize_fields(fields: Fields) -> bytes:
