@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
 from toolkit.protocol.aio.connection import Connection
-from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
-from toolkit.protocol.head import RequestHead, ResponseHead, serialize_request
+from toolkit.protocol.framing import NONE, RAW_BYTES, Framing
+from toolkit.protocol.head import RequestHead, ResponseHead
 from toolkit.protocol.headers import Fields, Headers
 from toolkit.protocol.http1 import ResponseReceiver
 from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
@@ -38,13 +38,16 @@ class ClientConnection(Connection):
         self.answered = False  # a byte of the present answer has come
         self._last = False
 
-    def lend(self, x: Response) -> None:
-        """To this exchange."""
+    def begin(self, x: Response, data: bytes) -> None:
+        """Lend the connection to this exchange, and send what its request begins with."""
         self.watch.keep_alive.stop(self)
         self.exchange = x
+        x._wire = self
         self.used += 1
         self.answered = False
-        self.receiver.expect(x.method, x._upgrade is not None)
+        options = x._options
+        self.receiver.expect(x.method, bool(options) and options.get("upgrade") is not None)
+        self.transport.write(data)
 
     @property
     def usable(self) -> bool:
@@ -53,22 +56,13 @@ class ClientConnection(Connection):
 
     # -- out ---------------------------------------------------------------------------------------------------
 
-    def send_request(self, x: Response, target: str, fields: Fields, framing: Framing, body: bytes) -> None:
-        """The head, and a body that is at hand, in one write. Raises `LocalProtocolError`, nothing sent."""
-        if framing is LENGTH:
-            fields = [*fields, (b"content-length", b"%d" % (len(body) if x._left < 0 else x._left))]
-        elif framing is CHUNKED:
-            fields = [*fields, (b"transfer-encoding", b"chunked")]
-        head = serialize_request(x.method, target, fields)
-        self.transport.write(head + body if body else head)
-
     def send_head(self, x: Exchange, fields: Fields, framing: Framing, length: int) -> None:
         """A request's head is sent when the exchange is entered."""
-        raise AssertionError("a request's head goes through send_request")
+        raise AssertionError("a request's head goes through begin")
 
     def send_whole(self, x: Exchange, fields: Fields, body: bytes) -> None:
         """Likewise."""
-        raise AssertionError("a request goes through send_request")
+        raise AssertionError("a request goes through begin")
 
     def send_interim(self, status: int, fields: Fields) -> None:
         """Requests have none."""
@@ -91,7 +85,9 @@ class ClientConnection(Connection):
         self.answered = True
         if not head.keep_alive or head.framing is RAW_BYTES:
             self._last = True
-        x._on_head(head)
+        x._head = head
+        if head.coding is not None and x._in is not None:
+            x._in.coding = head.coding
         if head.framing is RAW_BYTES:
             x._out = RAW  # the stream begins here, whether or not `upgrade()` has been called
             x._framing = RAW_BYTES
@@ -106,7 +102,7 @@ class ClientConnection(Connection):
         x = self.exchange
         if x is not None:
             self.answered = True
-            x._on_interim(head.status, Headers.from_fields(head.fields))
+            x.interim.append((head.status, Headers.from_fields(head.fields)))
             self._wake()
 
     def on_fault(self, error: RemoteProtocolError) -> None:

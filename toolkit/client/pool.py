@@ -47,6 +47,16 @@ class Pool(Generic[C, W]):
         idle = sum(map(len, self.idle.values()))
         return f"<Pool {self.total} of {self.most} open, {idle} idle, {len(self.waiting)} waiting>"
 
+    def take(self, origin: Origin) -> C | None:
+        """An idle connection, without waiting in line; None where there is none, or somebody waits."""
+        idle = self.idle.get(origin)
+        if not idle or self.waiting:
+            return None
+        connection = idle.pop()
+        if not idle:
+            del self.idle[origin]
+        return connection
+
     def acquire(self, origin: Origin) -> Grant[C] | None:
         """A grant, or None: wait (and call `wait`). Nobody overtakes a waiter for the same origin."""
         if any(there == origin for there, _ in self.waiting):
