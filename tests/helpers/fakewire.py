@@ -13,7 +13,7 @@ from toolkit.errors import Disconnected, UseError
 from toolkit.protocol.chunked import chunk, last_chunk
 from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, RAW_BYTES, Framing, bodyless, split_framing
-from toolkit.protocol.head import serialize_fields, serialize_request
+from toolkit.protocol.head import RequestHead, serialize_fields, serialize_request
 from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.limits import Limits
@@ -24,7 +24,7 @@ from toolkit.protocol.wire import Caps
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
 
-    from toolkit.protocol.head import RequestHead, ResponseHead
+    from toolkit.protocol.head import ResponseHead
     from toolkit.protocol.http1 import Receiver
     from toolkit.protocol.readable import Readable
 
@@ -185,7 +185,7 @@ class FakeWire:
             line = b"content-length: %d\r\n" % length
         self._put(self.start_line(x) + serialize_fields(fields) + line + b"\r\n")
 
-    def send_whole(self, x: Exchange, fields: Fields, body: bytes) -> None:
+    def send_whole(self, x: Exchange, fields: Fields, body: bytes, lines: bytes | None = None) -> None:
         self._step(Event.WHOLE)
         self.sent.append(("whole", fields, body))
         self._put(self.start_line(x) + serialize_fields(fields) + b"content-length: %d\r\n\r\n" % len(body) + body)
@@ -405,6 +405,11 @@ class Recorder:
         self.held = 0
         self.receiver: Receiver | None = None
         self._at_once = at_once  # each message is answered the moment it is over
+
+    @property
+    def targets(self) -> list[str]:
+        """Of the requests whose heads were heard."""
+        return [event[1].target for event in self.heard if isinstance(event[1], RequestHead)]
 
     def on_head(self, head: RequestHead | ResponseHead) -> None:
         self.heard.append(("head", head))

@@ -215,9 +215,9 @@ def test_what_is_a_coroutine_function() -> None:
 
     async def coroutine(r: object) -> None: ...
 
-    assert Route("/", coroutine, (), None).is_async
-    assert Route("/", Callable(), (), None).is_async
-    assert not Route("/", handler, (), None).is_async
+    assert Route("/", coroutine, (), None).coroutine is coroutine
+    assert Route("/", Callable(), (), None).coroutine is not None
+    assert Route("/", handler, (), None).coroutine is None
 
 
 # The same, asked

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
 from toolkit.protocol.aio.connection import Connection
 from toolkit.protocol.framing import NONE, RAW_BYTES, Framing
-from toolkit.protocol.head import RequestHead, ResponseHead
 from toolkit.protocol.headers import Fields, Headers
 from toolkit.protocol.http1 import ResponseReceiver
 from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from toolkit.client.response import Response
     from toolkit.client.transport import Transports
     from toolkit.protocol.exchange import Exchange
+    from toolkit.protocol.head import ResponseHead
 
 __all__ = ["ClientConnection"]
 
@@ -60,7 +60,7 @@ class ClientConnection(Connection):
         """A request's head is sent when the exchange is entered."""
         raise AssertionError("a request's head goes through begin")
 
-    def send_whole(self, x: Exchange, fields: Fields, body: bytes) -> None:
+    def send_whole(self, x: Exchange, fields: Fields, body: bytes, lines: bytes | None = None) -> None:
         """Likewise."""
         raise AssertionError("a request goes through begin")
 
@@ -76,9 +76,8 @@ class ClientConnection(Connection):
 
     # -- in ----------------------------------------------------------------------------------------------------
 
-    def on_head(self, head: RequestHead | ResponseHead) -> None:
+    def on_head(self, head: ResponseHead) -> None:
         """The answer's final head, or 101."""
-        assert isinstance(head, ResponseHead)
         x = self.exchange
         if x is None:
             return

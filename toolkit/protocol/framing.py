@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 from toolkit.errors import LocalProtocolError, RemoteProtocolError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from toolkit.protocol.headers import Fields
 
 __all__ = ["CHUNKED", "CLOSE", "LENGTH", "NONE", "RAW_BYTES", "Framing", "bodyless", "inbound_framing", "parse_length"]
@@ -48,7 +50,7 @@ def bodyless(method: str, status: int) -> bool:
 
 
 def inbound_framing(
-    codings: list[bytes], lengths: list[bytes], *, request: bool, http10: bool = False
+    codings: Sequence[bytes], lengths: Sequence[bytes], *, request: bool, http10: bool = False
 ) -> tuple[Framing, int]:
     """The framing of an arriving body and its length in bytes (-1 where unknown).
 

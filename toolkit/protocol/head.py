@@ -5,13 +5,14 @@ traps (no reset, no offset, bodies it would swallow, the pause at Upgrade) canno
 opinion on is decided here in one pass over the fields: the rules of Host (RFC 9112 3.2), the form of the target,
 the version, framing, connection options, counts.
 
-A head is a NamedTuple: immutable, picklable, and three times cheaper to make than a frozen dataclass.
+A head is a snapshot that nobody changes (to the type checker its fields are final), and that can be pickled. It is
+a class with slots: a NamedTuple is no cheaper to make, and each look at one of its fields costs 30 ns instead of 5.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import httptools
 
@@ -20,38 +21,97 @@ from toolkit.protocol.framing import CLOSE, NONE, RAW_BYTES, Framing, bodyless, 
 from toolkit.protocol.headers import FORBIDDEN_IN_VALUE, TOKEN, Fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from toolkit.protocol.limits import Limits
 
 __all__ = ["RequestHead", "RequestHeadParser", "ResponseHead", "ResponseHeadParser", "serialize_request"]
 
 
-class RequestHead(NamedTuple):
+class _Head:
+    """What both heads are: values by name."""
+
+    __slots__ = ()
+
+    def _values(self) -> tuple[object, ...]:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and isinstance(other, _Head) and other._values() == self._values()
+
+    __hash__ = None  # type: ignore[assignment] # it holds a list
+
+    def __reduce__(self) -> tuple[type[_Head], tuple[object, ...]]:
+        return type(self), self._values()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{self._values()!r}"
+
+
+class RequestHead(_Head):
     """A request's head. `minor` is the version's last digit; `length` is -1 where it is unknown."""
 
-    method: str
-    target: str
-    minor: int
-    fields: Fields
-    framing: Framing
-    length: int
-    keep_alive: bool
-    expect: bool
-    upgrade: bytes | None
-    host: bytes | None
+    __slots__ = ("expect", "fields", "framing", "host", "keep_alive", "length", "method", "minor", "target", "upgrade")
+
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        minor: int,
+        fields: Fields,
+        framing: Framing,
+        length: int,
+        keep_alive: bool,
+        expect: bool,
+        upgrade: bytes | None,
+        host: bytes | None,
+    ) -> None:
+        self.method: Final = method
+        self.target: Final = target
+        self.minor: Final = minor
+        self.fields: Final = fields
+        self.framing: Final = framing
+        self.length: Final = length
+        self.keep_alive: Final = keep_alive
+        self.expect: Final = expect
+        self.upgrade: Final = upgrade
+        self.host: Final = host
+
+    def _values(self) -> tuple[object, ...]:
+        first = (self.method, self.target, self.minor, self.fields, self.framing, self.length)
+        return (*first, self.keep_alive, self.expect, self.upgrade, self.host)
 
 
-class ResponseHead(NamedTuple):
+class ResponseHead(_Head):
     """A response's head, interim ones included. `coding` is the content-encoding of a body, None without one."""
 
-    status: int
-    reason: str
-    minor: int
-    fields: Fields
-    framing: Framing
-    length: int
-    keep_alive: bool
-    upgrade: bytes | None
-    coding: str | None
+    __slots__ = ("coding", "fields", "framing", "keep_alive", "length", "minor", "reason", "status", "upgrade")
+
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        minor: int,
+        fields: Fields,
+        framing: Framing,
+        length: int,
+        keep_alive: bool,
+        upgrade: bytes | None,
+        coding: str | None,
+    ) -> None:
+        self.status: Final = status
+        self.reason: Final = reason
+        self.minor: Final = minor
+        self.fields: Final = fields
+        self.framing: Final = framing
+        self.length: Final = length
+        self.keep_alive: Final = keep_alive
+        self.upgrade: Final = upgrade
+        self.coding: Final = coding
+
+    def _values(self) -> tuple[object, ...]:
+        first = (self.status, self.reason, self.minor, self.fields)
+        return (*first, self.framing, self.length, self.keep_alive, self.upgrade, self.coding)
 
 
 # RFC 3986 3.2.2, 3.2.3 without userinfo: reg-name or IP-literal, an optional port (CVE-2026-48710: `Host: a/b?c=`).
@@ -59,6 +119,9 @@ HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A
 ABSOLUTE = re.compile(r"https?://([^/?#]*)([/?].*)?", re.IGNORECASE)
 
 # The fields that decide something below; everything else is carried, not looked at.
+KNOWN: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+METHODS: Final = {method.encode("ascii"): method for method in KNOWN}  # one str each, not one a request
+NOTHING: Final[tuple[bytes, ...]] = ()
 DECISIVE: Final = frozenset(b"host content-length transfer-encoding connection proxy-connection expect upgrade".split())
 # Likewise in an answer.
 DECISIVE_ANSWERED: Final = frozenset(b"content-length content-encoding connection transfer-encoding upgrade".split())
@@ -71,7 +134,7 @@ def check_host(value: bytes) -> None:
         raise RemoteProtocolError(f"host {value[:80]!r}: expected a name or address and an optional port")
 
 
-def connection_options(values: list[bytes]) -> set[bytes]:
+def connection_options(values: Iterable[bytes]) -> set[bytes]:
     """The options of every connection field, in lower case (RFC 9110 7.6.1)."""
     return {option.strip(b" \t").lower() for value in values for option in value.split(b",")}
 
@@ -100,37 +163,38 @@ def strip_line_ends(block: bytes) -> bytes:
 class _Facts:
     """What one pass over the fields finds."""
 
-    __slots__ = ("closes", "codings", "connection", "expect", "hosts", "lengths", "upgrade")
+    __slots__ = ("codings", "connection", "expect", "hosts", "lengths", "plain", "upgrade")
 
     def __init__(self, fields: Fields) -> None:
-        self.hosts: list[bytes] = []
-        self.lengths: list[bytes] = []
-        self.codings: list[bytes] = []
-        self.connection: list[bytes] = []
+        self.hosts = self.lengths = self.codings = self.connection = NOTHING
         self.expect: bytes | None = None
         self.upgrade: bytes | None = None
-        self.closes = False  # llhttp may have read `close`, in a field that it takes for connection, too
+        self.plain = True  # no word but host and keep-alive: no body, no end, nothing asked for
         for name, value in fields:
             key = name.lower()
             if key in DECISIVE:
                 if key == b"host":
-                    self.hosts.append(value)
-                elif key == b"connection":
-                    self.connection.append(value)
-                    self.closes |= value != b"keep-alive"
-                elif key == b"content-length":
-                    self.lengths.append(value)
-                elif key == b"transfer-encoding":
-                    self.codings.append(value)
-                elif key == b"expect":
-                    self.expect = value.lower()
-                elif key == b"upgrade":
-                    self.upgrade = value
+                    self.hosts = (*self.hosts, value)
                 else:
-                    self.closes = True
+                    self._note(key, value)
+
+    def _note(self, key: bytes, value: bytes) -> None:
+        if key == b"connection":
+            self.connection = (*self.connection, value)
+            if value == b"keep-alive":
+                return
+        elif key == b"content-length":
+            self.lengths = (*self.lengths, value)
+        elif key == b"transfer-encoding":
+            self.codings = (*self.codings, value)
+        elif key == b"expect":
+            self.expect = value.lower()
+        elif key == b"upgrade":
+            self.upgrade = value
+        self.plain = False  # proxy-connection, too: llhttp may have read `close` in it
 
 
-def _keep_alive(minor: int, connection: list[bytes]) -> bool:
+def _keep_alive(minor: int, connection: tuple[bytes, ...]) -> bool:
     if not connection:
         return minor == 1
     options = connection_options(connection)
@@ -148,73 +212,77 @@ def _upgrade(facts: _Facts) -> bytes | None:
 class _Parser:
     """What both heads share: the callbacks of httptools, and the parser kept while its state allows it."""
 
-    __slots__ = ("_complete", "_limits", "_parser", "fields")
+    __slots__ = ("_limits", "_parser", "fields")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._parser: httptools.HttpRequestParser | httptools.HttpResponseParser | None = None
-        self._complete = False
         self.fields: Fields = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.fields.append((name, value))
 
-    def on_message_complete(self) -> None:
-        self._complete = True
-
     def _take_fields(self, block: bytes) -> Fields:
-        fields = self.fields
-        self.fields = []
+        fields, self.fields = self.fields, []
         if len(fields) > self._limits.fields:
             raise LimitExceeded(f"{len(fields)} header fields, the limit is {self._limits.fields}", 431)
-        if b" \r\n" in block or b"\t\r\n" in block:
+        # `find`, not `in`: that asks a bytes object first whether it is a number (90 ns).
+        if block.find(b" \r\n") >= 0 or block.find(b"\t") >= 0:
             # llhttp strips white space before a value, not behind it (RFC 9112 5.1).
             return [(name, value.rstrip(b" \t")) for name, value in fields]
         return fields
 
 
 class RequestHeadParser(_Parser):
-    """Request heads, one block at a time."""
+    """Request heads, one block at a time. Between two calls it holds nothing of any message: connections share one."""
 
-    __slots__ = ("_last_host", "target")
+    __slots__ = ("_last_host",)
 
     _parser: httptools.HttpRequestParser | None
 
     def __init__(self, limits: Limits) -> None:
         super().__init__(limits)
-        self.target = b""
         self._last_host: bytes | None = None
-
-    def on_url(self, target: bytes) -> None:
-        self.target = target
 
     def parse(self, block: bytes) -> RequestHead:
         """`block` is one head through its CRLFCRLF. Raises `RemoteProtocolError` with the status to answer."""
         parser = self._parser
         if parser is None:
-            parser = self._parser = httptools.HttpRequestParser(self)
-        self._complete = False
+            parser = httptools.HttpRequestParser(self)
+        self._parser = None  # kept below, where it may take another head
+        upgrade = False
         try:
             parser.feed_data(block)
         except httptools.HttpParserUpgrade:
-            self._complete = False  # it pauses for good: another parser for the next head
+            upgrade = True  # it pauses for good
         except httptools.HttpParserError as error:
-            self._parser = None
             self.fields = []
             stripped = strip_line_ends(block)
             if stripped != block:
                 return self.parse(stripped)
             raise self._refusal(block, error) from None
-        method = parser.get_method().decode("ascii")
-        version = parser.get_http_version()
-        # llhttp takes RTSP/1.0 and ICE/1.0 for a version, and more than one space before it.
-        if not block.startswith(b" HTTP/", len(method) + 1 + len(self.target)) and version != "0.9":
-            self._parser = None
+        # llhttp has taken it. That there was one space each time, and which version, is seen here: it takes
+        # RTSP/1.0 and ICE/1.0, too.
+        line = block.split(b" ", 2)
+        minor = 1
+        if len(line) != 3 or not line[2].startswith(b"HTTP/1.1\r\n"):
+            minor = self._other_version(line, parser.get_http_version(), block)
+        fields = self._take_fields(block)
+        facts = _Facts(fields)
+        if facts.plain and minor and not upgrade:
+            self._parser = parser
+        return self._head(line[0], line[1], minor, fields, facts)
+
+    def _other_version(self, line: list[bytes], version: str, block: bytes) -> int:
+        """The version's last digit where it is not 1.1. Raises `RemoteProtocolError` where it is not 1.0 either."""
+        named = len(line) == 3 and line[2].startswith(b"HTTP/")
+        if not named and version != "0.9":
             self.fields = []
             raise RemoteProtocolError(MALFORMED)
-        if not self._complete or version != "1.1":
-            self._parser = None  # llhttp waits for a body, or has said it is closed
-        return self._head(method, version, self._take_fields(block))
+        if named and version == "1.0":
+            return 0
+        self._take_fields(block)  # too many of them is the first thing to say
+        raise RemoteProtocolError(f"HTTP/{version}: this server speaks HTTP/1.1 and HTTP/1.0", 505)
 
     def _refusal(self, block: bytes, error: Exception) -> RemoteProtocolError:
         """What is wrong, in words that do not depend on how the bytes were cut."""
@@ -225,28 +293,23 @@ class RequestHeadParser(_Parser):
             return RemoteProtocolError(f"method {line.partition(b' ')[0]!r} is not known", 501)
         return RemoteProtocolError(MALFORMED)
 
-    def _head(self, method: str, version: str, fields: Fields) -> RequestHead:
-        if version == "1.1":
-            minor = 1
-        elif version == "1.0":
-            minor = 0
-        else:
-            raise RemoteProtocolError(f"HTTP/{version}: this server speaks HTTP/1.1 and HTTP/1.0", 505)
-        facts = _Facts(fields)
-        if facts.closes:
-            self._parser = None  # it may take no further message
+    def _head(self, raw_method: bytes, raw_target: bytes, minor: int, fields: Fields, facts: _Facts) -> RequestHead:
+        method = METHODS.get(raw_method) or raw_method.decode("ascii")
+        target = raw_target.decode("latin-1")
         hosts = facts.hosts
         if len(hosts) != 1 and (hosts or minor):
             raise RemoteProtocolError(f"{len(hosts)} host fields: HTTP/1.1 has exactly one")
         host = hosts[0] if hosts else None
         if host is not None and host != self._last_host:
             check_host(host)
-            self._last_host = host  # of a connection's requests all but the first name the same
-        target = self.target.decode("latin-1")
+            self._last_host = host  # of a server's requests most name the same
         if len(target) > self._limits.target:
             raise LimitExceeded(f"the request target is over {self._limits.target} bytes", 414)
         if not target.startswith("/") or "#" in target or method == "CONNECT":
             host = self._other_form(method, target, host)
+        if facts.plain:
+            keep_alive = minor == 1 or bool(facts.connection)
+            return RequestHead(method, target, minor, fields, NONE, 0, keep_alive, False, None, host)
         framing, length = NONE, 0
         if facts.codings or facts.lengths:
             framing, length = inbound_framing(facts.codings, facts.lengths, request=True, http10=minor == 0)
@@ -312,22 +375,19 @@ class ResponseHeadParser(_Parser):
 
 def _response_head(method: str, status: int, reason: str, minor: int, fields: Fields) -> ResponseHead:
     """One pass over the fields, and what follows from those that decide something."""
-    lengths: list[bytes] = []
-    transfer: list[bytes] = []
-    connection: list[bytes] = []
-    codings: list[bytes] = []
+    lengths = transfer = connection = codings = NOTHING
     upgrade: bytes | None = None
     for name, value in fields:
         key = name.lower()
         if key in DECISIVE_ANSWERED:
             if key == b"content-length":
-                lengths.append(value)
+                lengths = (*lengths, value)
             elif key == b"content-encoding":
-                codings.append(value)
+                codings = (*codings, value)
             elif key == b"connection":
-                connection.append(value)
+                connection = (*connection, value)
             elif key == b"transfer-encoding":
-                transfer.append(value)
+                transfer = (*transfer, value)
             else:
                 upgrade = value
     keep_alive = _keep_alive(minor, connection) if connection else minor == 1
@@ -344,8 +404,7 @@ def _response_head(method: str, status: int, reason: str, minor: int, fields: Fi
     if framing is CLOSE:
         keep_alive = False
     coding = b", ".join(codings).decode("latin-1") if codings and framing not in (NONE, RAW_BYTES) else None
-    # As the class would do it, less the frame of its constructor.
-    return tuple.__new__(ResponseHead, (status, reason, minor, fields, framing, length, keep_alive, upgrade, coding))
+    return ResponseHead(status, reason, minor, fields, framing, length, keep_alive, upgrade, coding)
 
 
 def serialize_fields(fields: Fields) -> bytes:

@@ -33,19 +33,13 @@ if TYPE_CHECKING:
     from toolkit.protocol.headers import Fields
     from toolkit.protocol.limits import Limits
 
-__all__ = ["Receiver", "RequestReceiver", "ResponseReceiver", "Sink"]
+__all__ = ["Receiver", "RequestReceiver", "RequestSink", "ResponseReceiver", "ResponseSink", "Sink"]
 
 MESSAGES_A_TURN: Final = 32  # heads taken from one segment before other connections get their turn
 
 
 class Sink(Protocol):
     """What a receiver calls; a connection implements it."""
-
-    def on_head(self, head: RequestHead | ResponseHead) -> None:
-        """A final head, or 101. A head with `framing is NONE` is the whole message: no `on_end` follows."""
-
-    def on_interim(self, head: ResponseHead) -> None:
-        """A 1xx head."""
 
     def on_body(self, data: bytes) -> None:
         """Payload, framing removed; never empty."""
@@ -58,6 +52,23 @@ class Sink(Protocol):
 
     def on_held(self, size: int) -> None:
         """`size` bytes of later messages are waiting."""
+
+
+class RequestSink(Sink, Protocol):
+    """The answering end's."""
+
+    def on_head(self, head: RequestHead) -> None:
+        """A head. With `framing is NONE` it is the whole message: no `on_end` follows."""
+
+
+class ResponseSink(Sink, Protocol):
+    """The asking end's."""
+
+    def on_head(self, head: ResponseHead) -> None:
+        """A final head, or 101. With `framing is NONE` it is the whole message: no `on_end` follows."""
+
+    def on_interim(self, head: ResponseHead) -> None:
+        """A 1xx head."""
 
 
 class _State(IntEnum):
@@ -83,13 +94,12 @@ class Receiver:
     __slots__ = (
         "_chunked",
         "_framing",
-        "_held",
         "_left",
-        "_partial",
-        "_scanned",
         "_state",
         "_turn",
+        "held",
         "limits",
+        "partial",
         "running",
         "sink",
     )
@@ -101,28 +111,22 @@ class Receiver:
         self._framing: Framing = NONE
         self._left = 0
         self._chunked: ChunkedDecoder | None = None
-        self._partial: bytearray | None = None  # a head that has come in part
-        self._scanned = 0
-        self._held = b""  # bytes of later messages
+        self.partial: bytearray | None = None  # of a head, when not all of it has come
+        self.held = b""  # bytes of later messages
         self._turn = 0
         self.running = False  # inside `receive`
 
     # -- what the connection asks ------------------------------------------------------------------------------
 
     @property
-    def between_messages(self) -> bool:
-        """Waiting for a head of which no byte has come."""
-        return self._state is _HEAD and not self._partial
-
-    @property
     def in_head(self) -> bool:
         """Part of a head has come."""
-        return self._state is _HEAD and bool(self._partial)
+        return self.partial is not None
 
     @property
-    def held(self) -> int:
-        """Bytes of later messages that wait."""
-        return len(self._held)
+    def between_messages(self) -> bool:
+        """Waiting for a head of which no byte has come."""
+        return self._state is _HEAD and self.partial is None
 
     @property
     def left(self) -> int:
@@ -143,9 +147,8 @@ class Receiver:
         try:
             while data:
                 state = self._state
-                if state is _HELD or (state is _HEAD and self._held):
-                    self._held = self._held + data if self._held else data
-                    self.sink.on_held(len(self._held))
+                if state is _HELD or (state is _HEAD and self.held):
+                    self._hold(data)
                     return
                 if state is _HEAD:
                     data = self._receive_head(data)
@@ -159,8 +162,7 @@ class Receiver:
                 else:
                     return
         except RemoteProtocolError as error:
-            self._state = _DEAD
-            self._held = b""
+            self.stop()
             self.sink.on_fault(error)
         finally:
             self.running = False
@@ -176,18 +178,18 @@ class Receiver:
         """The present exchange is over: read the next head. True if bytes for it wait; `resume()` feeds them."""
         if self._state is _HELD:
             self._state = _HEAD
-        return bool(self._held)
+        return bool(self.held)
 
     def resume(self) -> None:
         """Go on with the bytes that were held."""
-        data, self._held = self._held, b""
+        data, self.held = self.held, b""
         self.receive(data)
 
     def switch(self) -> bytes:
         """Raw bytes from here on. Returns those that came already."""
         self._state = _PASS
         self._framing = RAW_BYTES
-        data, self._held = self._held, b""
+        data, self.held = self.held, b""
         return data
 
     def skip(self, count: int) -> None:
@@ -199,13 +201,17 @@ class Receiver:
     def stop(self) -> None:
         """Nothing that still comes is of interest."""
         self._state = _DEAD
-        self._held = b""
-        self._partial = None
+        self.held = b""
+        self.partial = None
+
+    def _hold(self, data: bytes) -> None:
+        self.held = self.held + data if self.held else data
+        self.sink.on_held(len(self.held))
 
     # -- heads -------------------------------------------------------------------------------------------------
 
     def _receive_head(self, data: bytes) -> bytes:
-        if self._partial:
+        if self.partial is not None:
             block, rest = self._continue_head(data)
         else:
             while data.startswith(b"\r\n"):  # RFC 9112 2.2: empty lines before a start line are ignored
@@ -213,7 +219,7 @@ class Receiver:
             end = data.find(b"\r\n\r\n")
             if end < 0:
                 if data:
-                    self._partial = bytearray()
+                    self.partial = bytearray()
                     self._continue_head(data)
                 return b""
             end += 4
@@ -224,15 +230,15 @@ class Receiver:
             raise self._first_fault(block) or self._oversize(block)
         self._turn += 1
         if self._turn > MESSAGES_A_TURN:
-            self._held = block + rest
-            self.sink.on_held(len(self._held))
+            self.held = block + rest
+            self.sink.on_held(len(self.held))
             return b""
         self._take_head(block)
         return rest
 
     def _continue_head(self, data: bytes) -> tuple[bytes | None, bytes]:
         """Add to a head that comes in parts, each byte looked at once."""
-        partial = self._partial
+        partial = self.partial
         assert partial is not None  # our own invariant: both callers have just set or tested it
         before = len(partial)
         partial += data
@@ -241,14 +247,14 @@ class Receiver:
             data = data[2 - before :] if before < 2 else data
             before = max(0, before - 2)
         if not partial:
-            self._partial = None
+            self.partial = None
             return None, b""
         end = partial.find(b"\r\n\r\n", max(0, before - 3))
         if end >= 0:
             end += 4
             block = bytes(partial[:end])
             rest = data[end - before :]
-            self._partial = None
+            self.partial = None
             return block, rest
         # A head that can never become valid is refused now: its sender may be waiting for our answer.
         if IMPOSSIBLE.search(partial, max(0, before - 1), self.limits.head + 1) is not None:
@@ -278,7 +284,7 @@ class Receiver:
         raise NotImplementedError
 
     def _begin_body(self, head: RequestHead | ResponseHead) -> None:
-        """Set the state first: what the sink does on a head may already ask for it."""
+        """The state behind this head; set before the sink is told, who may already ask for it."""
         framing = self._framing = head.framing
         if framing is NONE:
             self._state = _HELD
@@ -293,9 +299,6 @@ class Receiver:
             self._state = _CHUNKED
         else:
             self._state = _PASS
-        self.sink.on_head(head)
-        if framing is LENGTH and not head.length:
-            self._end(None, True)
 
     # -- bodies ------------------------------------------------------------------------------------------------
 
@@ -334,13 +337,14 @@ class Receiver:
 
 
 class RequestReceiver(Receiver):
-    """The server's: requests."""
+    """The server's: requests. Connections with the same limits share a parser."""
 
-    __slots__ = ("_parser",)
+    __slots__ = ("_heads", "_parser")
 
-    def __init__(self, sink: Sink, limits: Limits) -> None:
+    def __init__(self, sink: RequestSink, limits: Limits, parser: RequestHeadParser | None = None) -> None:
         super().__init__(sink, limits)
-        self._parser = RequestHeadParser(limits)
+        self._heads = sink
+        self._parser = RequestHeadParser(limits) if parser is None else parser
 
     def _malformed(self) -> RemoteProtocolError:
         return RemoteProtocolError(MALFORMED)
@@ -376,16 +380,22 @@ class RequestReceiver(Receiver):
             head = self._parser.parse(block)
         except RemoteProtocolError as error:
             raise self._first_fault(block) or error from None
+        if head.framing is NONE:
+            self._state = _HELD  # first: what the sink does on a head may already ask for the next message
+            self._heads.on_head(head)
+            return
         self._begin_body(head)
+        self._heads.on_head(head)
 
 
 class ResponseReceiver(Receiver):
     """The client's: responses, each to the request announced by `expect`."""
 
-    __slots__ = ("_interim", "_method", "_parser", "_upgrade")
+    __slots__ = ("_heads", "_interim", "_method", "_parser", "_upgrade")
 
-    def __init__(self, sink: Sink, limits: Limits) -> None:
+    def __init__(self, sink: ResponseSink, limits: Limits) -> None:
         super().__init__(sink, limits)
+        self._heads = sink
         self._parser = ResponseHeadParser(limits)
         self._method = ""
         self._upgrade = False
@@ -420,16 +430,16 @@ class ResponseReceiver(Receiver):
             head = self._parser.parse(block, self._method)
         except RemoteProtocolError as error:
             raise self._first_fault(block) or error from None
-        if head.status >= 200:
-            self._method = ""
-            self._begin_body(head)
-        elif head.status == 101:
-            if not self._upgrade:
+        if head.status >= 200 or head.status == 101:
+            if head.status == 101 and not self._upgrade:
                 raise RemoteProtocolError("101 Switching Protocols without having been asked", 502)
             self._method = ""
             self._begin_body(head)
+            self._heads.on_head(head)
+            if head.framing is LENGTH and not head.length:
+                self._end(None, True)
         else:
             self._interim += 1
             if self._interim > self.limits.interim:
                 raise LimitExceeded(f"more than {self.limits.interim} interim answers (1xx)", 502)
-            self.sink.on_interim(head)
+            self._heads.on_interim(head)

@@ -65,8 +65,8 @@ class Wire(Protocol):
     def send_head(self, x: Exchange, fields: Fields, framing: Framing, length: int) -> None:
         """The final head of what `x` sends; fields of framing are the wire's own."""
 
-    def send_whole(self, x: Exchange, fields: Fields, body: bytes) -> None:
-        """Head, body and end in one write."""
+    def send_whole(self, x: Exchange, fields: Fields, body: bytes, lines: bytes | None = None) -> None:
+        """Head, body and end in one write. `lines`: the fields once more, as they stand on the wire."""
 
     def send_part(self, x: Exchange, data: bytes) -> None:
         """A piece of the body, never empty."""

@@ -8,16 +8,18 @@ from toolkit.protocol.aio.connection import Connection
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing
 from toolkit.protocol.head import connection_options, serialize_fields
 from toolkit.protocol.headers import find_field
-from toolkit.protocol.status import status_line
+from toolkit.protocol.status import STATUS_LINES, status_line
 from toolkit.server.request import Request
 
 if TYPE_CHECKING:
     from toolkit.protocol.aio.watch import Watch
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.headers import Fields
+    from toolkit.protocol.inbound import Inbound
 
 __all__ = ["AnsweringConnection"]
 
+BODYLESS: Final = frozenset([204, 304])
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
@@ -58,41 +60,45 @@ class AnsweringConnection(Connection):
             self._last = True
         if not self._timed:
             self._watch_idle(x)
-        self.transport.write(self._head(x, fields, line))
+        self.transport.write(self._head(x, fields, None, line))
 
-    def send_whole(self, x: Exchange, fields: Fields, body: bytes) -> None:
+    def send_whole(self, x: Exchange, fields: Fields, body: bytes, lines: bytes | None = None) -> None:
         """Head and body in one write."""
         assert isinstance(x, Request)
         inbound = x._in
         if inbound is not None and not inbound.ended:
-            # Decided now, so that it can be announced: what will not be read cannot be kept either.
-            unasked = x._head.expect and not inbound.received
-            self._last |= unasked or (x._head.framing is LENGTH and self.receiver.left > self.limits.drain)
+            self._announce_end(x, inbound)
         status = x._status
-        if status == 204 or (x.method == "HEAD" and not body and find_field(fields, b"content-length") is not None):
-            data = self._head(x, fields, b"")
-        elif status == 304 or x.method == "HEAD":
-            data = self._head(x, fields, b"content-length: %d\r\n" % len(body) if body or status != 304 else b"")
-        else:
-            data = self._head(x, fields, b"content-length: %d\r\n" % len(body)) + body
-            x._sent += len(body)
-        self.transport.write(data)
-        self._outbound_done(x)
+        size: bytes = b"content-length: %d\r\n" % len(body)
+        if status in BODYLESS or x.method == "HEAD":
+            if status == 204 or (not body and (status == 304 or find_field(fields, b"content-length") is not None)):
+                size = b""
+            body = b""
+        x._sent += len(body)
+        self.transport.write(self._head(x, fields, lines, size, body))
+        if inbound is None or inbound.ended:
+            self._cycle_done(x)
 
-    def _head(self, x: Request, fields: Fields, framing: bytes) -> bytes:
+    def _announce_end(self, x: Request, inbound: Inbound) -> None:
+        """What will not be read cannot be kept either: decided here, so that the answer can say so."""
+        unasked = x._head.expect and not inbound.received
+        self._last |= unasked or (x._head.framing is LENGTH and self.receiver.left > self.limits.drain)
+
+    def _head(self, x: Request, fields: Fields, lines: bytes | None, framing: bytes, body: bytes = b"") -> bytes:
+        """The head's bytes, and behind them those of a body that is at hand."""
         status = x._status
         assert status is not None
-        line = status_line(status)
-        date: bytes = b"date: %b\r\n" % self.watch.clock.date()
-        if fields:
+        date = self.watch.clock.date_line()
+        if lines is None:
             fields, date = self._own_words(fields, date)
+            lines = serialize_fields(fields)
         if self._last:
-            connection = b"connection: close\r\n"
+            connection = b"connection: close\r\n\r\n"
         elif x._head.minor == 0:
-            connection = b"connection: keep-alive\r\n"
+            connection = b"connection: keep-alive\r\n\r\n"
         else:
-            connection = b""
-        return b"".join([line, serialize_fields(fields), framing, date, connection, b"\r\n"])
+            connection = b"\r\n"
+        return b"".join((STATUS_LINES.get(status) or status_line(status), lines, framing, date, connection, body))
 
     def _own_words(self, fields: Fields, date: bytes) -> tuple[Fields, bytes]:
         """What the application said about date and connection counts."""

@@ -8,41 +8,58 @@ from typing import Final
 import orjson
 
 from toolkit.errors import UseError
+from toolkit.protocol.head import serialize_fields
 from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields
 from toolkit.server.current import current_request
 
 __all__ = ["Answer", "Deliver", "encode_value"]
 
-JSON: Final = (b"content-type", b"application/json")
-TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
-HTML: Final = (b"content-type", b"text/html; charset=utf-8")
-BYTES: Final = (b"content-type", b"application/octet-stream")
+
+class ContentType:
+    """A content-type field: as a pair, as all fields that an answer has, and as it stands on the wire."""
+
+    __slots__ = ("fields", "lines", "pair")
+
+    def __init__(self, value: bytes) -> None:
+        self.pair = (b"content-type", value)
+        self.fields = [self.pair]
+        self.lines = serialize_fields(self.fields)
+
+
+JSON: Final = ContentType(b"application/json")
+TEXT: Final = ContentType(b"text/plain; charset=utf-8")
+HTML: Final = ContentType(b"text/html; charset=utf-8")
+BYTES: Final = ContentType(b"application/octet-stream")
 
 
 class Answer:
-    """A whole answer: awaited, it is sent to the current request; returned from a handler, it is its answer."""
+    """A whole answer: awaited, it is sent to the current request; returned from a handler, it is its answer.
 
-    __slots__ = ("body", "fields", "status")
+    `lines` are the fields as they stand on the wire, where they are known; so neither is changed afterwards.
+    """
 
-    def __init__(self, status: int, fields: Fields, body: bytes) -> None:
+    __slots__ = ("body", "fields", "lines", "status")
+
+    def __init__(self, status: int, fields: Fields, body: bytes, lines: bytes | None = None) -> None:
         self.status = status
         self.fields = fields
         self.body = body
+        self.lines = lines
 
     def __await__(self) -> Generator[None, None, None]:
         request = current_request()
-        request.answer(self.status, self.fields, self.body)
+        request.answer(self.status, self.fields, self.body, self.lines)
         return
         yield  # an awaitable is an iterator; this one never waits
 
 
-def make(status: int, headers: HeadersLike | None, content_type: tuple[bytes, bytes], body: bytes) -> Answer:
+def make(status: int, headers: HeadersLike | None, content_type: ContentType, body: bytes) -> Answer:
     """An answer with a content type unless the caller gave one."""
     if not headers:
-        return Answer(status, [content_type], body)
+        return Answer(status, content_type.fields, body, content_type.lines)
     fields = encode_fields(headers)
     if not any(name.lower() == b"content-type" for name, _ in fields):
-        fields.append(content_type)
+        fields.append(content_type.pair)
     return Answer(status, fields, body)
 
 
@@ -51,8 +68,7 @@ def encode_value(value: object, status: int = 200, headers: HeadersLike | None =
 
     Raises `UseError` for anything else.
     """
-    kind = type(value)
-    if kind is dict or kind is list:
+    if isinstance(value, (dict, list)):
         return make(status, headers, JSON, orjson.dumps(value))
     if isinstance(value, str):
         return make(status, headers, TEXT, value.encode())
@@ -60,21 +76,28 @@ def encode_value(value: object, status: int = 200, headers: HeadersLike | None =
         return make(status, headers, BYTES, bytes(value))
     if value is None:
         return Answer(status, encode_fields(headers), b"")
-    if isinstance(value, (dict, list)):
-        return make(status, headers, JSON, orjson.dumps(value))
     if isinstance(value, Answer):
         return value
     raise UseError(
-        f"a handler returned {kind.__name__}: expected dict, list, str, bytes, None, Deliver.x(...), "
+        f"a handler returned {type(value).__name__}: expected dict, list, str, bytes, None, Deliver.x(...), "
         "an async iterable of bytes, or (status, value[, headers])"
     )
 
 
-def encode_returned(value: object) -> Answer | tuple[int, HeadersLike | None, AsyncIterable[bytes]]:
-    """A returned value with its optional status and headers; a stream comes back unread."""
+class Streamed:
+    """A returned stream, unread, with its status and headers."""
+
+    __slots__ = ("headers", "source", "status")
+
+    def __init__(self, status: int, headers: HeadersLike | None, source: AsyncIterable[bytes]) -> None:
+        self.status = status
+        self.headers = headers
+        self.source = source
+
+
+def encode_returned(value: object) -> Answer | Streamed:
+    """A returned value with its optional status and headers."""
     kind = type(value)
-    if kind is dict or kind is list:
-        return Answer(200, [JSON], orjson.dumps(value))
     if kind is str or kind is bytes:
         return encode_value(value)
     status, headers = 200, None
@@ -86,7 +109,7 @@ def encode_returned(value: object) -> Answer | tuple[int, HeadersLike | None, As
     elif value is None:
         status = 204
     if isinstance(value, AsyncIterable):
-        return status, headers, value
+        return Streamed(status, headers, value)
     return encode_value(value, status, headers)
 
 

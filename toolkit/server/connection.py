@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError
 from toolkit.protocol.aio.link import peer_of
 from toolkit.protocol.framing import LENGTH, NONE
-from toolkit.protocol.head import RequestHead, ResponseHead
 from toolkit.protocol.headers import join_fields
 from toolkit.protocol.http1 import RequestReceiver
 from toolkit.protocol.inbound import Inbound
@@ -30,6 +29,7 @@ from toolkit.server.request import Request
 if TYPE_CHECKING:
     from toolkit.protocol.aio.clock import Deadline
     from toolkit.protocol.exchange import Exchange
+    from toolkit.protocol.head import RequestHead
     from toolkit.server.request import CancelledBy
     from toolkit.server.running import Running
 
@@ -56,7 +56,7 @@ class ServerConnection(AnsweringConnection):
     def __init__(self, running: Running) -> None:
         super().__init__(running.watch)
         self.running = running
-        self.receiver = RequestReceiver(self, running.watch.limits)
+        self.receiver = RequestReceiver(self, running.watch.limits, running.parser)
         self.task: asyncio.Task[object] | None = None  # the running handler's
         self._after: str | None = None  # "held" or "drained": what becomes of the body its handler left
         self._cut_short = False  # it lingers over input that nobody reads: closing now would destroy the answer
@@ -91,9 +91,8 @@ class ServerConnection(AnsweringConnection):
 
     # -- the receiver's sink -----------------------------------------------------------------------------------
 
-    def on_head(self, head: RequestHead | ResponseHead) -> None:
+    def on_head(self, head: RequestHead) -> None:
         """A request begins."""
-        assert isinstance(head, RequestHead)
         waiting = self._waiting
         if waiting is not None:
             waiting.stop(self)
@@ -111,9 +110,6 @@ class ServerConnection(AnsweringConnection):
         request = Request(self, head, inbound)
         self.exchange = request
         self.running.dispatch(self, request)
-
-    def on_interim(self, head: ResponseHead) -> None:
-        """Requests have none."""
 
     def on_body(self, data: bytes) -> None:
         """The body of the request; of one that nobody wants, thrown away within its budget."""
@@ -168,8 +164,9 @@ class ServerConnection(AnsweringConnection):
 
     def _next(self) -> None:
         self._next_due = False
-        held = self.receiver.next_message()
-        if self.receiver.running:  # called from inside `receive`, which goes on by itself with what it has
+        receiver = self.receiver
+        held = receiver.next_message()
+        if receiver.running:  # called from inside `receive`, which goes on by itself with what it has
             return
         if held:
             self._take_next()
@@ -183,21 +180,22 @@ class ServerConnection(AnsweringConnection):
             if self.exchange is None:
                 self._rest()
                 return
-            if self._paused and self.receiver.held < self.limits.pipelined:
+            if self._paused and len(self.receiver.held) < self.limits.pipelined:
                 self.consumed(self.exchange, 0)
             if self.peer_ended:
                 self._on_fin()  # it came while this request was held
 
     def _rest(self) -> None:
         """Between two requests, when everything that came has been looked at."""
-        if self._lingering or self._next_due or self.lost is not None or self.receiver.held:
+        receiver = self.receiver
+        if self._lingering or self._next_due or self.lost is not None or receiver.held:
             return
         if self.peer_ended:
             self.close()
             return
         if self._paused:
             self._resume()
-        if self.receiver.in_head:
+        if receiver.partial is not None:
             if self._waiting is not self.running.head:
                 self._await_head(self.running.head)
         elif self._waiting is None:

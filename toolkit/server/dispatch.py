@@ -10,14 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import orjson
 
 from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError, UseError
 from toolkit.protocol.headers import Fields, encode_fields
 from toolkit.protocol.states import BODY, DONE, IDLE, RAW
 from toolkit.protocol.status import reason_phrase
 from toolkit.server.abort import Abort
-from toolkit.server.answers import TEXT, Answer, encode_returned
+from toolkit.server.answers import JSON, TEXT, Answer, Streamed, encode_returned
 from toolkit.server.current import CURRENT
 from toolkit.server.request import AnswerComplete
 
@@ -25,137 +27,139 @@ if TYPE_CHECKING:
     from toolkit.server.app import Hooks
     from toolkit.server.connection import ServerConnection
     from toolkit.server.request import Request
-    from toolkit.server.routing import Route
+    from toolkit.server.routing import Coroutine, Handler, Route
 
-__all__ = ["answer_error", "call_inline", "run"]
+__all__ = ["answer_error", "call_inline", "hooked", "run"]
 
 log = logging.getLogger("toolkit.server")
 
-PLAIN = frozenset([dict, list, str, bytes, tuple, type(None)])  # nothing to wait for, and no ABC need be asked
+BYTES_HEADERS: Final = {"content-type": "application/octet-stream"}
+PLAIN: Final = frozenset([dict, list, str, bytes, tuple, type(None)])  # nothing to wait for, and no ABC need be asked
 
 
-def call_inline(connection: ServerConnection, request: Request, route: Route, parameters: dict[str, str]) -> None:
+def call_inline(connection: ServerConnection, request: Request, handler: Handler, parameters: dict[str, str]) -> None:
     """A plain function, called at once."""
     CURRENT.set(request)
     try:
-        value = route.handler(request, **parameters) if parameters else route.handler(request)
+        value = handler(request, **parameters) if parameters else handler(request)
         if type(value) not in PLAIN and isinstance(value, Awaitable) and not isinstance(value, Answer):
             _continue(connection, request, value)
             return
-        answer = encode_returned(value)
-        if not isinstance(answer, Answer):
-            _continue(connection, request, finish(request, value))
+        stream = answer_returned(request, value)
+        if stream is not None:
+            _continue(connection, request, send_stream(request, stream))
             return
-        if request._out is IDLE:
-            request.answer(answer.status, answer.fields, answer.body)
-        else:
-            _check_answered(request, value)
     except Exception as error:
         answer_error(request, error)
     finally:
         CURRENT.set(None)
-    connection.handler_done(request)
+    if request._in is not None:
+        connection.handler_done(request)
 
 
 def _continue(connection: ServerConnection, request: Request, value: Awaitable[object]) -> None:
     """A plain function that gave something to wait for."""
 
-    async def rest() -> object:
+    async def rest(request: Request) -> object:
         return await value
 
-    connection.task = connection.loop.create_task(_run(connection, request, rest()))
+    connection.task = connection.loop.create_task(run(connection, request, rest, {}))
 
 
 async def run(
-    connection: ServerConnection, request: Request, route: Route | None, parameters: dict[str, str], hooks: Hooks | None
+    connection: ServerConnection,
+    request: Request,
+    handler: Coroutine,
+    parameters: dict[str, str],
 ) -> None:
-    """The body of a request's task."""
-    if hooks is None and route is not None:
-        await _run(connection, request, _handle(route, request, parameters))
-    else:
-        await _run(connection, request, _hooked(request, route, parameters, hooks))
-
-
-async def _handle(route: Route, request: Request, parameters: dict[str, str]) -> object:
-    value = route.handler(request, **parameters)
-    if isinstance(value, Awaitable) and not isinstance(value, Answer):
-        return await value
-    return value
-
-
-async def _run(connection: ServerConnection, request: Request, handling: Awaitable[object]) -> None:
+    """The body of a request's task: wait for the handler, and answer with what it returned or raised."""
     CURRENT.set(request)
     try:
         try:
-            value = await handling
+            value = await (handler(request, **parameters) if parameters else handler(request))
         except AnswerComplete:
             value = None
-        await finish(request, value)
+        if request._out is not IDLE:
+            await _finish(request, value)
+        elif request._error is None and request._wire is not None:  # else the peer is gone: nobody to answer
+            stream = answer_returned(request, value)
+            if stream is not None:
+                await send_stream(request, stream)
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if request.cancelled_by is None and (task is None or not task.cancelling()):
-            # Nobody cancelled this handler: it waited for something that was.
-            answer_error(request, RuntimeError("the handler awaited something that was cancelled"))
-            return
-        _cancelled(request)
-        if request.cancelled_by is None or task is None:
+        if not _cancelled(request):
             raise
-        task.uncancel()
     except Exception as error:
         answer_error(request, error)
     finally:
-        connection.handler_done(request)
+        connection.task = None
+        if request._in is not None:
+            connection.handler_done(request)
 
 
-async def _hooked(request: Request, route: Route | None, parameters: dict[str, str], hooks: Hooks | None) -> object:
-    """before, then the handler or handle_all, then after whatever happened."""
-    try:
-        for hook in hooks.before if hooks is not None else ():
-            value = await _call(hook, request)
-            if value is not None or request._out is not IDLE:
-                return value
-        if route is not None:
-            return await _handle(route, request, parameters)
-        for hook in hooks.handle_all if hooks is not None else ():
-            value = await _call(hook, request)
-            if value is not None or request._out is not IDLE:
-                return value
-        raise Abort(reason_phrase(404), 404)
-    finally:
-        for hook in hooks.after if hooks is not None else ():
-            await _call(hook, request)
+def hooked(route: Route | None, parameters: dict[str, str], hooks: Hooks) -> Coroutine:
+    """A handler with hooks around it; without a route, the hooks that stand in for 404."""
+
+    async def handle(request: Request) -> object:
+        try:
+            for hook in hooks.before:
+                value = await _call(hook, request)
+                if value is not None or request._out is not IDLE:
+                    return value
+            if route is not None:
+                return await _call(route.handler, request, **parameters)
+            for hook in hooks.handle_all:
+                value = await _call(hook, request)
+                if value is not None or request._out is not IDLE:
+                    return value
+            raise Abort(reason_phrase(404), 404)
+        finally:
+            for hook in hooks.after:
+                await _call(hook, request)
+
+    return handle
 
 
-async def _call(hook: object, request: Request) -> object:
-    value = hook(request)  # type: ignore[operator]
+async def _call(function: Handler, request: Request, **parameters: str) -> object:
+    value = function(request, **parameters)
     if isinstance(value, Awaitable) and not isinstance(value, Answer):
         return await value
     return value
 
 
-async def finish(request: Request, value: object) -> None:
-    """End the exchange of a handler that returned."""
-    out = request._out
-    if out is not IDLE:
+def answer_returned(request: Request, value: object) -> Streamed | None:
+    """Answer with what a handler returned; a stream comes back, still to be sent."""
+    if request._out is not IDLE:
         _check_answered(request, value)
-        if out is not DONE:
-            await request.eof()
-        return
-    if request._error is not None or request._wire is None:
-        return  # the peer is gone: there is nobody to answer
+        return None
+    kind = type(value)
+    if kind is dict or kind is list:  # most answers: not even an `Answer` is made of them
+        request.answer(200, JSON.fields, orjson.dumps(value), JSON.lines)
+        return None
     answer = encode_returned(value)
-    if isinstance(answer, Answer):
-        request.answer(answer.status, answer.fields, answer.body)
-        return
-    status, headers, stream = answer
-    await request.prepare(headers if headers is not None else {"content-type": "application/octet-stream"}, status)
+    if isinstance(answer, Streamed):
+        return answer
+    request.answer(answer.status, answer.fields, answer.body, answer.lines)
+    return None
+
+
+async def send_stream(request: Request, stream: Streamed) -> None:
+    """The answer that a returned stream is."""
+    headers = stream.headers if stream.headers is not None else BYTES_HEADERS
+    await request.prepare(headers, stream.status)
     if request._discard:
-        close = getattr(stream, "aclose", None)
+        close = getattr(stream.source, "aclose", None)
         if close is not None:
             await close()  # unread: nobody will see it
     else:
-        await request.relay(stream)
+        await request.relay(stream.source)
     await request.eof()
+
+
+async def _finish(request: Request, value: object) -> None:
+    """End the answer of a handler that began it."""
+    _check_answered(request, value)
+    if request._out is not DONE:
+        await request.eof()
 
 
 def _check_answered(request: Request, value: object) -> None:
@@ -163,18 +167,28 @@ def _check_answered(request: Request, value: object) -> None:
         raise UseError(request._say(f"the handler returned {type(value).__name__} after it had sent its answer's head"))
 
 
-def _cancelled(request: Request) -> None:
-    """A cancelled handler's exchange: an answer if there can be one, otherwise an end that looks like none."""
+def _cancelled(request: Request) -> bool:
+    """What a cancellation makes of the exchange; whether it was meant for the handler alone and ends here."""
+    task = asyncio.current_task()
+    if request.cancelled_by is None and (task is None or not task.cancelling()):
+        # Nobody cancelled this handler: it waited for something that was.
+        answer_error(request, RuntimeError("the handler awaited something that was cancelled"))
+        return True
     if request._out is IDLE and request._error is None and request.cancelled_by in ("shutdown", "timeout"):
+        # An answer if there can be one, otherwise an end that looks like none.
         status = 503 if request.cancelled_by == "shutdown" else 408
-        request.answer(status, [TEXT, (b"connection", b"close")], reason_phrase(status).encode())
+        request.answer(status, [TEXT.pair, (b"connection", b"close")], reason_phrase(status).encode())
     elif request._out is not DONE:
         request._abort("the handler was cancelled")
+    if request.cancelled_by is None or task is None:
+        return False
+    task.uncancel()
+    return True
 
 
 def answer_error(request: Request, error: Exception) -> None:
     """What a raised exception says to the peer: an answer before the head, an abort after it."""
-    fields: Fields = [TEXT]
+    fields: Fields = [TEXT.pair]
     if isinstance(error, Abort):
         status, body = error.status, error.message.encode()
     elif isinstance(error, RemoteProtocolError):
@@ -204,7 +218,7 @@ def answer_error(request: Request, error: Exception) -> None:
         if isinstance(error, Abort) and error.headers is not None:
             given = encode_fields(error.headers)
             fields = given if any(n.lower() == b"content-type" for n, _ in given) else [*fields, *given]
-        request.answer(status, fields if body else fields[1:] if fields[:1] == [TEXT] else fields, body)
+        request.answer(status, fields if body else fields[1:] if fields[:1] == [TEXT.pair] else fields, body)
     except Exception as second:  # bad fields in an Abort: still an answer
         log.error("%s %s: the error's answer failed", request.method, ascii(request.target[:200]), exc_info=second)
-        request.answer(500, [TEXT], b"Internal Server Error")
+        request.answer(500, [TEXT.pair], b"Internal Server Error")

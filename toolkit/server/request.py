@@ -215,10 +215,14 @@ class Request(Exchange):
             self._coding = start_coding(chosen, self._wire)
         return None
 
-    def answer(self, status: int, fields: Fields, body: bytes) -> None:
-        """A whole answer, with its length, in one write. Raises `UseError` after the head was sent."""
-        wire = self._open("answering")
-        if fields:
+    def answer(self, status: int, fields: Fields, body: bytes, lines: bytes | None = None) -> None:
+        """A whole answer, with its length, in one write. Raises `UseError` after the head was sent.
+
+        `lines`: the fields as they stand on the wire, where they are known to be about nothing but the body.
+        """
+        if self._out is not IDLE or self._error is not None or self._wire is None:
+            self._cannot_answer("answering")
+        if lines is None and fields:
             fields, length, _ = split_framing(fields)
             if length is not None and length != len(body) and self.method != "HEAD":
                 raise LocalProtocolError(self._say(f"content-length {length} on a body of {len(body)} bytes"))
@@ -233,7 +237,7 @@ class Request(Exchange):
         self._status = status
         self._answer_fields = fields
         self._out = DONE
-        wire.send_whole(self, fields, body)
+        self._connection.send_whole(self, fields, body, lines)
 
     def _check_status(self, status: int) -> None:
         status_line(status)
@@ -242,13 +246,14 @@ class Request(Exchange):
 
     def _open(self, call: str) -> ServerConnection:
         """The wire, if an answer can begin now."""
-        if self._out is not IDLE:
-            if self._error is not None:
-                raise self._failure(self._error, call)
-            raise UseError(self._say(f"{call} after the answer's head was sent; it is sent once"))
-        if self._error is not None or self._wire is None:
-            raise self._failure(self._error, call)
+        if self._out is not IDLE or self._error is not None or self._wire is None:
+            self._cannot_answer(call)
         return self._connection
+
+    def _cannot_answer(self, call: str) -> NoReturn:
+        if self._error is None and self._out is not IDLE:
+            raise UseError(self._say(f"{call} after the answer's head was sent; it is sent once"))
+        raise self._failure(self._error, call)
 
     async def _eof_unprepared(self, data: bytes, trailers: HeadersLike | None) -> None:
         if trailers:

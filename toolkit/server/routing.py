@@ -8,8 +8,8 @@ encoded slash in a segment stays part of it (what is routed is what was authoris
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, TypeAlias, cast
 from urllib.parse import unquote
 
 from toolkit.errors import UseError
@@ -18,12 +18,13 @@ __all__ = ["EofPolicy", "Handler", "Route", "Router", "default_path"]
 
 EofPolicy: TypeAlias = Literal["answer", "cancel"]
 Handler: TypeAlias = Callable[..., object]
+Coroutine: TypeAlias = Callable[..., Awaitable[object]]
 
 
 class Route:
-    """One handler at one path; `methods` empty means any."""
+    """One handler at one path; `methods` empty means any, `coroutine` is the handler if it is a coroutine function."""
 
-    __slots__ = ("handler", "is_async", "methods", "on_eof", "path")
+    __slots__ = ("coroutine", "handler", "methods", "on_eof", "path")
 
     def __init__(self, path: str, handler: Handler, methods: Sequence[str], on_eof: EofPolicy | None) -> None:
         if not path.startswith("/"):
@@ -32,9 +33,10 @@ class Route:
         self.handler = handler
         self.methods = tuple(method.upper() for method in methods)
         self.on_eof = on_eof
-        self.is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        is_async = inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
             getattr(handler, "__call__", None)  # noqa: B004 - not a test for callability: an object's coroutine method
         )
+        self.coroutine = cast("Coroutine", handler) if is_async else None
 
 
 class _Node:

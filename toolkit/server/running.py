@@ -16,12 +16,12 @@ from toolkit.errors import NetworkError, RemoteProtocolError
 from toolkit.protocol.aio.clock import Clock
 from toolkit.protocol.aio.link import tune
 from toolkit.protocol.aio.watch import Watch
-from toolkit.protocol.head import serialize_fields
+from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
 from toolkit.server.abort import Abort
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
-from toolkit.server.dispatch import answer_error, call_inline, run
+from toolkit.server.dispatch import answer_error, call_inline, hooked, run
 
 if TYPE_CHECKING:
     import ssl
@@ -65,8 +65,10 @@ class Running:
         self.is_stopping = False
         self._stopping: list[asyncio.Future[None]] = []
         self._settled: asyncio.Future[None] | None = None
+        self._unsettled: ServerConnection | None = None  # what `_settled` waits for: one of them
         self._unix_path: str | None = None
         self._find = app.router.find
+        self.parser = RequestHeadParser(app.limits)  # of all connections: it holds nothing between two heads
 
     # -- listening ---------------------------------------------------------------------------------------------
 
@@ -161,10 +163,10 @@ class Running:
             if on_eof != "answer":
                 request.on_eof = on_eof
             if app.hooks is None:
-                if not route.is_async:
-                    call_inline(connection, request, route, parameters)
+                if route.coroutine is None:
+                    call_inline(connection, request, route.handler, parameters)
                 else:
-                    connection.task = self.loop.create_task(run(connection, request, route, parameters, None))
+                    connection.task = self.loop.create_task(run(connection, request, route.coroutine, parameters))
                 return
         elif allowed and (app.hooks is None or not app.hooks.handle_all):
             abort = Abort("Method Not Allowed", 405, {"allow": ", ".join(allowed)})
@@ -173,7 +175,7 @@ class Running:
         elif app.hooks is None:
             self._refuse_request(connection, request, Abort(reason_phrase(404), 404))
             return
-        connection.task = self.loop.create_task(run(connection, request, route, parameters, app.hooks))
+        connection.task = self.loop.create_task(run(connection, request, hooked(route, parameters, app.hooks), {}))
 
     def _refuse_request(self, connection: ServerConnection, request: Request, abort: Abort) -> None:
         answer_error(request, abort)
@@ -185,8 +187,9 @@ class Running:
             return
         status = error.status_hint
         body = f"{reason_phrase(status)}: {error}".encode("ascii", "backslashreplace")
-        fields = [TEXT, (b"content-length", b"%d" % len(body)), (b"date", self.clock.date()), (b"connection", b"close")]
-        connection.transport.write(status_line(status) + serialize_fields(fields) + b"\r\n" + body)
+        fields = [TEXT.pair, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+        head = status_line(status) + serialize_fields(fields) + self.clock.date_line()
+        connection.transport.write(head + b"\r\n" + body)
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -204,8 +207,14 @@ class Running:
     def settled(self) -> None:
         """A connection ended, or has nothing left to say; `stop` waits for the last of them."""
         waiter = self._settled
-        if waiter is not None and not waiter.done() and all(c.is_settled for c in self.connections):
-            waiter.set_result(None)
+        if waiter is None or waiter.done():
+            return
+        # The one found unsettled last is asked first: of ten thousand connections that end, each would ask all.
+        last = self._unsettled
+        if last is None or last not in self.connections or last.is_settled:
+            self._unsettled = last = next((c for c in self.connections if not c.is_settled), None)
+            if last is None:
+                waiter.set_result(None)
 
     async def stop(self) -> None:
         """The graceful end; see above. Takes at most `Timeouts.grace`, and a little more for the cancelled."""

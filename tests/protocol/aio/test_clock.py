@@ -224,9 +224,9 @@ def test_the_date_is_made_once_a_second() -> None:
     # RFC 9110 5.6.7, with its own example
     wall = [784111777.0]
     clock = clock_of(FakeLoop(), lambda: wall[0])
-    assert clock.date() == b"Sun, 06 Nov 1994 08:49:37 GMT"
-    first = clock.date()
+    assert clock.date_line() == b"date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
+    first = clock.date_line()
     wall[0] += 0.9
-    assert clock.date() is first
+    assert clock.date_line() is first
     wall[0] += 0.2
-    assert clock.date() == b"Sun, 06 Nov 1994 08:49:38 GMT"
+    assert clock.date_line() == b"date: Sun, 06 Nov 1994 08:49:38 GMT\r\n"

@@ -71,7 +71,7 @@ class Clock:
     `wall` gives seconds since the epoch; tests replace it.
     """
 
-    __slots__ = ("_active", "_armed", "_date", "_date_second", "_deadlines", "_timer", "loop", "time", "wall")
+    __slots__ = ("_active", "_armed", "_date_line", "_date_second", "_deadlines", "_timer", "loop", "time", "wall")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float] = time.time) -> None:
         self.loop = loop
@@ -81,7 +81,7 @@ class Clock:
         self._active: dict[Deadline, None] = {}  # queues with an entry
         self._timer: asyncio.TimerHandle | None = None
         self._armed = 0.0
-        self._date = b""
+        self._date_line = b""
         self._date_second = -1
 
     def deadline(self, kind: str, seconds: float | None) -> Deadline:
@@ -127,10 +127,10 @@ class Clock:
         self._deadlines.clear()
         self._active.clear()
 
-    def date(self) -> bytes:
-        """The date field's value (RFC 9110 5.6.7), made once a second."""
-        second = int(self.wall())
-        if second != self._date_second:
-            self._date_second = second
-            self._date = formatdate(second, usegmt=True).encode("ascii")
-        return self._date
+    def date_line(self) -> bytes:
+        """The date field (RFC 9110 5.6.7) as it stands on the wire, made once a second."""
+        now = self.wall()
+        if not self._date_second <= now < self._date_second + 1:
+            self._date_second = int(now)
+            self._date_line = b"date: %b\r\n" % formatdate(self._date_second, usegmt=True).encode("ascii")
+        return self._date_line

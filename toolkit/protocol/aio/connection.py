@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from toolkit.protocol.aio.watch import Watch
     from toolkit.protocol.exchange import Exchange
-    from toolkit.protocol.head import RequestHead, ResponseHead
     from toolkit.protocol.headers import Fields
     from toolkit.protocol.http1 import Receiver
     from toolkit.protocol.limits import Limits
@@ -138,14 +137,6 @@ class Connection(asyncio.Protocol):
         self._release_drainers()
 
     # -- receiver's sink ---------------------------------------------------------------------------------------
-
-    def on_head(self, head: RequestHead | ResponseHead) -> None:
-        """A final head."""
-        raise NotImplementedError
-
-    def on_interim(self, head: ResponseHead) -> None:
-        """A 1xx head."""
-        raise NotImplementedError
 
     def on_body(self, data: bytes) -> None:
         """Payload for the exchange; over the mark, the socket is left alone."""
