@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import httptools
 
 from toolkit.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
-from toolkit.protocol.framing import CLOSE, NONE, RAW_BYTES, Framing, bodyless, inbound_framing
+from toolkit.protocol.framing import CLOSE, LENGTH, NONE, RAW_BYTES, Framing, bodyless, inbound_framing, parse_length
 from toolkit.protocol.headers import FORBIDDEN_IN_VALUE, TOKEN, Fields
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class RequestHead(_Head):
 class ResponseHead(_Head):
     """A response's head, interim ones included. `coding` is the content-encoding of a body, None without one."""
 
-    __slots__ = ("coding", "fields", "framing", "keep_alive", "length", "minor", "reason", "status", "upgrade")
+    __slots__ = ("coding", "fields", "framing", "keep_alive", "length", "minor", "reason", "status")
 
     def __init__(
         self,
@@ -96,7 +96,6 @@ class ResponseHead(_Head):
         framing: Framing,
         length: int,
         keep_alive: bool,
-        upgrade: bytes | None,
         coding: str | None,
     ) -> None:
         self.status: Final = status
@@ -106,12 +105,11 @@ class ResponseHead(_Head):
         self.framing: Final = framing
         self.length: Final = length
         self.keep_alive: Final = keep_alive
-        self.upgrade: Final = upgrade
         self.coding: Final = coding
 
     def _values(self) -> tuple[object, ...]:
         first = (self.status, self.reason, self.minor, self.fields)
-        return (*first, self.framing, self.length, self.keep_alive, self.upgrade, self.coding)
+        return (*first, self.framing, self.length, self.keep_alive, self.coding)
 
 
 # RFC 3986 3.2.2, 3.2.3 without userinfo: reg-name or IP-literal, an optional port (CVE-2026-48710: `Host: a/b?c=`).
@@ -124,7 +122,7 @@ METHODS: Final = {method.encode("ascii"): method for method in KNOWN}  # one str
 NOTHING: Final[tuple[bytes, ...]] = ()
 DECISIVE: Final = frozenset(b"host content-length transfer-encoding connection proxy-connection expect upgrade".split())
 # Likewise in an answer.
-DECISIVE_ANSWERED: Final = frozenset(b"content-length content-encoding connection transfer-encoding upgrade".split())
+DECISIVE_ANSWERED: Final = frozenset(b"content-length content-encoding connection transfer-encoding".split())
 
 
 def check_host(value: bytes) -> None:
@@ -376,7 +374,6 @@ class ResponseHeadParser(_Parser):
 def _response_head(method: str, status: int, reason: str, minor: int, fields: Fields) -> ResponseHead:
     """One pass over the fields, and what follows from those that decide something."""
     lengths = transfer = connection = codings = NOTHING
-    upgrade: bytes | None = None
     for name, value in fields:
         key = name.lower()
         if key in DECISIVE_ANSWERED:
@@ -386,25 +383,23 @@ def _response_head(method: str, status: int, reason: str, minor: int, fields: Fi
                 codings = (*codings, value)
             elif key == b"connection":
                 connection = (*connection, value)
-            elif key == b"transfer-encoding":
-                transfer = (*transfer, value)
             else:
-                upgrade = value
+                transfer = (*transfer, value)
     keep_alive = _keep_alive(minor, connection) if connection else minor == 1
-    if upgrade is not None and b"upgrade" not in connection_options(connection):
-        upgrade = None
     framing, length = CLOSE, -1
     if status == 101 or (method == "CONNECT" and 200 <= status < 300):
         framing = RAW_BYTES
     else:
-        if transfer or lengths:
+        if len(lengths) == 1 and not transfer:
+            framing, length = LENGTH, parse_length(lengths[0])
+        elif transfer or lengths:
             framing, length = inbound_framing(transfer, lengths, request=False, http10=not minor)
         if bodyless(method, status):
             framing = NONE  # the length a HEAD's answer states is kept: it is what a GET would bring
     if framing is CLOSE:
         keep_alive = False
     coding = b", ".join(codings).decode("latin-1") if codings and framing not in (NONE, RAW_BYTES) else None
-    return ResponseHead(status, reason, minor, fields, framing, length, keep_alive, upgrade, coding)
+    return ResponseHead(status, reason, minor, fields, framing, length, keep_alive, coding)
 
 
 def serialize_fields(fields: Fields) -> bytes:
