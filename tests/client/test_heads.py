@@ -42,7 +42,9 @@ def test_a_start_kept_is_a_start_made(method: str) -> None:
     place = Place(parse_url("http://a.test:81/x?y"))
     target = b"a.test:81" if method == "CONNECT" else b"/x?y"
     for _ in range(2):
-        assert place.start(method) == method.encode() + b" " + target + b" HTTP/1.1\r\nhost: a.test:81\r\n"
+        start = method.encode() + b" " + target + b" HTTP/1.1\r\nhost: a.test:81\r\n"
+        assert request_head(place, method, [], NO_BLOCK, [], b"") == start + b"\r\n"
+    assert (method in place.starts) == (method in METHODS)  # bounded
 
 
 @pytest.mark.parametrize(("method", "url"), [("GE T", "http://a.test/"), ("GET", "http://a.test/\u00e9")])
@@ -50,7 +52,7 @@ def test_a_start_that_may_not_be_sent_is_an_error_each_time(method: str, url: st
     place = Place(parse_url("http://a.test/").with_path("/\u00e9", encoded=True) if "\u00e9" in url else parse_url(url))
     for _ in range(2):
         with pytest.raises(LocalProtocolError):
-            place.start(method)
+            request_head(place, method, [], NO_BLOCK, [], b"")
 
 
 @pytest.mark.parametrize(

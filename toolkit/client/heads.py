@@ -32,13 +32,13 @@ def _names(fields: Fields) -> frozenset[bytes]:
 class Place:
     """Where requests lead: a URL, and what of it is needed again for each."""
 
-    __slots__ = ("_starts", "host", "origin", "url")
+    __slots__ = ("host", "origin", "starts", "url")
 
     def __init__(self, url: URL) -> None:
         self.url = url
         self.origin = Origin(url.scheme, url.raw_host or "", url.port or 0)
         self.host = b"host: %b\r\n" % host_field(url)
-        self._starts: dict[str, bytes] = {}
+        self.starts: dict[str, bytes] = {}  # by method
 
     def target(self, method: str) -> str:
         """The request target: origin-form, or that of CONNECT (RFC 9112 3.2)."""
@@ -49,12 +49,10 @@ class Place:
         return b"%b %b HTTP/1.1\r\n" % (check_method(method).encode("ascii"), check_target(self.target(method)))
 
     def start(self, method: str) -> bytes:
-        """The request line and the host field."""
-        start = self._starts.get(method)
-        if start is None:
-            start = self.line(method) + self.host
-            if method in METHODS:  # so many, and no more
-                self._starts[method] = start
+        """The request line and the host field; kept in `starts`."""
+        start = self.line(method) + self.host
+        if method in METHODS:  # so many, and no more
+            self.starts[method] = start
         return start
 
 
@@ -117,12 +115,14 @@ def request_head(place: Place, method: str, own: Fields, block: Block, more: Fie
     The caller's own word counts: what he has named is not added again. `last` are the lines of framing.
     Raises `LocalProtocolError` for a method or target that may not be sent.
     """
+    start = place.starts.get(method) or place.start(method)
+    names: frozenset[bytes] = _NO_NAMES
     if not own:
-        names: frozenset[bytes] = _NO_NAMES
-        head = place.start(method) + block.lines
+        head = start + block.lines
     else:
         names = _names(own)
-        start = place.start(method) if b"host" not in names else place.line(method)
+        if b"host" in names:
+            start = place.line(method)
         head = start + serialize_fields(own) + block.besides(names)
     if more:
         names |= block.names

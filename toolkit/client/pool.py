@@ -110,7 +110,7 @@ class Pool(Generic[C, W]):
     def give_back(self, origin: Origin, connection: C) -> list[tuple[W, Grant[C]]]:
         """A lent connection is free. Returns the waiters that may go on."""
         self.idle.setdefault(origin, []).append(connection)
-        return self._serve()
+        return self._serve() if self.waiting else []
 
     def gone(self, origin: Origin, connection: C | None) -> list[tuple[W, Grant[C]]]:
         """A connection ended, or could not be opened (None). Returns the waiters that may go on."""

@@ -23,7 +23,7 @@ from toolkit.errors import (
     UseError,
 )
 from toolkit.protocol.framing import LENGTH, NONE, RAW_BYTES
-from toolkit.protocol.headers import Fields, Headers, HeadersLike, find_field
+from toolkit.protocol.headers import Headers, HeadersLike, find_field
 from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
 from toolkit.protocol.status import reason_phrase
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Generator
     from types import TracebackType
 
-    from toolkit.client.options import RequestOptions
-    from toolkit.client.session import Session
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.inbound import Inbound, Pull
 
@@ -50,11 +48,7 @@ class Ok(int):
 class Response(SentRequest):
     """A request, its answer, and the verbs of `Exchange`; made by a `Session`."""
 
-    __slots__ = ("_total",)
-
-    def __init__(self, session: Session, method: str, place: Place, fields: Fields, options: RequestOptions) -> None:
-        SentRequest.__init__(self, session, method, place, fields, options)
-        self._total: _Total | None = None
+    __slots__ = ()
 
     def __repr__(self) -> str:
         state = "not sent" if not self._started else "no answer yet" if self._head is None else str(self.status)
@@ -148,7 +142,7 @@ class Response(SentRequest):
                 yield from pending.__await__()
             elif self._wire is not None:
                 yield from self._wire.arrival(self)
-            if self._follows or self._pump is not None or self._head is None or self._take_whole() is None:
+            if self._follows or self._pump is not None or self._head is None or self._take_whole(None) is None:
                 yield from self._rest().__await__()
         except BaseException:
             self._abort("the request failed")
@@ -163,7 +157,7 @@ class Response(SentRequest):
             await self._pump_done()
 
     async def _within_total(self) -> Response:
-        async with _Total(self, self.timeouts.total):
+        async with Total(self, self.timeouts.total):
             try:
                 pending = self._begin(open_body=False)
                 if pending is not None:
@@ -178,7 +172,7 @@ class Response(SentRequest):
         return self._enter() if self.timeouts.total is None else self._enter_within_total()
 
     async def _enter_within_total(self) -> Response:
-        total = _Total(self, self.timeouts.total)
+        total = Total(self, self.timeouts.total)
         await total.__aenter__()
         try:
             _ = await self._enter()
@@ -211,7 +205,7 @@ class Response(SentRequest):
 
     async def _leave_within(
         self,
-        total: _Total,
+        total: Total,
         kind: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
@@ -242,11 +236,6 @@ class Response(SentRequest):
             raise
 
     # -- the answer --------------------------------------------------------------------------------------------
-
-    @property
-    def _follows(self) -> bool:
-        """Redirects are to be followed."""
-        return bool(self._options) and self._options.get("follow_redirects", False)
 
     @property
     def interim_statuses(self) -> list[int]:
@@ -447,7 +436,7 @@ class Response(SentRequest):
         return self
 
 
-class _Total:
+class Total:
     """`Timeouts.total` around a whole exchange."""
 
     __slots__ = ("_seconds", "_timeout", "_x")

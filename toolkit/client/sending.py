@@ -19,14 +19,14 @@ from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, split_framing
 from toolkit.protocol.headers import Fields, Headers, encode_fields
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.outbound_coding import start_coding
-from toolkit.protocol.states import BODY, DONE, IDLE
+from toolkit.protocol.states import DONE, IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from toolkit.client.connection import ClientConnection
     from toolkit.client.options import RequestOptions
-    from toolkit.client.response import Response
+    from toolkit.client.response import Response, Total
     from toolkit.client.session import Session
     from toolkit.protocol.aio.clock import Deadline
     from toolkit.protocol.exchange import Source
@@ -49,6 +49,7 @@ class SentRequest(Exchange):
         "_body",
         "_deadlines",
         "_fields",
+        "_follows",
         "_head",
         "_options",
         "_place",
@@ -56,6 +57,7 @@ class SentRequest(Exchange):
         "_sent_head",
         "_session",
         "_started",
+        "_total",
         "history",
         "interim",
         "timeouts",
@@ -74,8 +76,12 @@ class SentRequest(Exchange):
         self._head: ResponseHead | None = None
         self._started = False
         self._pump: asyncio.Task[None] | None = None
-        own = options.get("timeouts") if options else None
-        self.timeouts: Timeouts = session.timeouts if own is None else own
+        self._total: Total | None = None
+        self._follows = False
+        self.timeouts: Timeouts = session.timeouts
+        if options:
+            self._follows = options.get("follow_redirects", False)
+            self.timeouts = options.get("timeouts") or session.timeouts
         self._deadlines: dict[str, Deadline] | None = None  # of durations that are not the session's
         self.history: list[Response] = []
         self.interim: list[tuple[int, Headers]] = []
@@ -185,24 +191,16 @@ class SentRequest(Exchange):
         connection = self._session.bound().ready(self._place.origin)
         if connection is None:
             return self._send_later(whole, complete, coding, expects)
-        self._go(connection, whole, complete)
+        connection.begin(self, self._sent_head, whole, complete)
         if complete or (coding is None and self._body is None and not expects):
             return None
         return self._send_rest(coding, expects)
 
     async def _send_later(self, whole: bytes, complete: bool, coding: str | None, expects: bool) -> None:
-        self._go(await self._session.bound().acquire(self._place.origin, self.timeouts), whole, complete)
+        connection = await self._session.bound().acquire(self._place.origin, self.timeouts)
+        connection.begin(self, self._sent_head, whole, complete)
         if not complete:
             await self._send_rest(coding, expects)
-
-    def _go(self, connection: ClientConnection, whole: bytes, complete: bool) -> None:
-        """The head, and a body that is at hand, in one write."""
-        if complete:
-            self._out = DONE
-            self._sent += len(whole)
-        else:
-            self._out = BODY
-        connection.begin(cast("Response", self), self._sent_head + whole)
 
     async def _send_rest(self, coding: str | None, expects: bool) -> None:
         """What comes behind the head: the pump of a supplied body."""
@@ -281,7 +279,8 @@ class SentRequest(Exchange):
 
     async def _retry(self) -> None:
         self._again()
-        self._go(await self._session.bound().acquire(self._place.origin, self.timeouts), b"", True)
+        connection = await self._session.bound().acquire(self._place.origin, self.timeouts)
+        connection.begin(self, self._sent_head, b"", True)
 
     def _again(self) -> None:
         """Back to the state before anything was sent; readers keep their iterator."""

@@ -169,7 +169,9 @@ class Transports:
         if self.closed:
             connection.close()
             return
-        self._serve(self.pool.give_back(connection.origin, connection))
+        served = self.pool.give_back(connection.origin, connection)
+        if served:
+            self._serve(served)
 
     def gone(self, connection: ClientConnection) -> None:
         """It ended."""

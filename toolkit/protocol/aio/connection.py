@@ -309,7 +309,10 @@ class Connection(asyncio.Protocol):
         else:
             self._waiters = [future]
         reading = self._reading = self.watch.read_of(x)
-        self._progress = x.received_len + x._sent  # what is written is taken for sent: see `_read_stalled`
+        inbound = x._in
+        self._progress = (
+            x._sent if inbound is None else x._sent + inbound.received
+        )  # what is written is taken for sent: see `_read_stalled`
         reading.start(self)
         return future
 
