@@ -8,7 +8,7 @@ import pytest
 
 from toolkit import App, Request, Session
 from toolkit.errors import UseError
-from toolkit.server.current import CURRENT, current_request
+from toolkit.server.current import CURRENT, INLINE, current_request
 
 
 def test_outside_a_handler_there_is_none() -> None:
@@ -56,4 +56,5 @@ async def test_a_plain_function_leaves_nothing_behind(fails: bool) -> None:
         assert (await http.get("/")).status == (500 if fails else 200)
     assert seen == [True]
     assert CURRENT.get() is None
+    assert INLINE.request is None
     del connection

@@ -116,13 +116,20 @@ class ResponseHead(_Head):
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::([0-9]{0,5}))?")
 ABSOLUTE = re.compile(r"https?://([^/?#]*)([/?].*)?", re.IGNORECASE)
 
-# The fields that decide something below; everything else is carried, not looked at.
 KNOWN: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 METHODS: Final = {method.encode("ascii"): method for method in KNOWN}  # one str each, not one a request
+SPACE: Final = 0x20
 NOTHING: Final[tuple[bytes, ...]] = ()
-DECISIVE: Final = frozenset(b"host content-length transfer-encoding connection proxy-connection expect upgrade".split())
+# The fields that decide something below; everything else is carried, not looked at. Each has a length of its own, so
+# that a length rules out most names without a look at their letters.
+DECISIVE: Final = {
+    len(name): name
+    for name in b"host content-length transfer-encoding connection proxy-connection expect upgrade".split()
+}
 # Likewise in an answer.
-DECISIVE_ANSWERED: Final = frozenset(b"content-length content-encoding connection transfer-encoding".split())
+DECISIVE_ANSWERED: Final = {
+    len(name): name for name in b"content-length content-encoding connection transfer-encoding".split()
+}
 
 
 def check_host(value: bytes) -> None:
@@ -161,16 +168,19 @@ def strip_line_ends(block: bytes) -> bytes:
 class _Facts:
     """What one pass over the fields finds."""
 
-    __slots__ = ("codings", "connection", "expect", "hosts", "lengths", "plain", "upgrade")
+    __slots__ = ("blanks", "codings", "connection", "expect", "hosts", "lengths", "plain", "upgrade")
 
     def __init__(self, fields: Fields) -> None:
         self.hosts = self.lengths = self.codings = self.connection = NOTHING
         self.expect: bytes | None = None
         self.upgrade: bytes | None = None
         self.plain = True  # no word but host and keep-alive: no body, no end, nothing asked for
+        self.blanks = False  # white space behind a value
         for name, value in fields:
-            key = name.lower()
-            if key in DECISIVE:
+            if value and value[-1] <= SPACE:
+                self.blanks = True
+            key = DECISIVE.get(len(name))
+            if key is not None and name.lower() == key:
                 if key == b"host":
                     self.hosts = (*self.hosts, value)
                 else:
@@ -220,15 +230,19 @@ class _Parser:
     def on_header(self, name: bytes, value: bytes) -> None:
         self.fields.append((name, value))
 
-    def _take_fields(self, block: bytes) -> Fields:
+    def _too_many(self, fields: Fields) -> LimitExceeded:
+        return LimitExceeded(f"{len(fields)} header fields, the limit is {self._limits.fields}", 431)
+
+    def _take_fields(self) -> tuple[Fields, _Facts]:
         fields, self.fields = self.fields, []
         if len(fields) > self._limits.fields:
-            raise LimitExceeded(f"{len(fields)} header fields, the limit is {self._limits.fields}", 431)
-        # `find`, not `in`: that asks a bytes object first whether it is a number (90 ns).
-        if block.find(b" \r\n") >= 0 or block.find(b"\t") >= 0:
+            raise self._too_many(fields)
+        facts = _Facts(fields)
+        if facts.blanks:
             # llhttp strips white space before a value, not behind it (RFC 9112 5.1).
-            return [(name, value.rstrip(b" \t")) for name, value in fields]
-        return fields
+            fields = [(name, value.rstrip(b" \t")) for name, value in fields]
+            facts = _Facts(fields)
+        return fields, facts
 
 
 class RequestHeadParser(_Parser):
@@ -264,14 +278,13 @@ class RequestHeadParser(_Parser):
         line = block.split(b" ", 2)
         minor = 1
         if len(line) != 3 or not line[2].startswith(b"HTTP/1.1\r\n"):
-            minor = self._other_version(line, parser.get_http_version(), block)
-        fields = self._take_fields(block)
-        facts = _Facts(fields)
+            minor = self._other_version(line, parser.get_http_version())
+        fields, facts = self._take_fields()
         if facts.plain and minor and not upgrade:
             self._parser = parser
         return self._head(line[0], line[1], minor, fields, facts)
 
-    def _other_version(self, line: list[bytes], version: str, block: bytes) -> int:
+    def _other_version(self, line: list[bytes], version: str) -> int:
         """The version's last digit where it is not 1.1. Raises `RemoteProtocolError` where it is not 1.0 either."""
         named = len(line) == 3 and line[2].startswith(b"HTTP/")
         if not named and version != "0.9":
@@ -279,7 +292,7 @@ class RequestHeadParser(_Parser):
             raise RemoteProtocolError(MALFORMED)
         if named and version == "1.0":
             return 0
-        self._take_fields(block)  # too many of them is the first thing to say
+        self._take_fields()  # too many of them is the first thing to say
         raise RemoteProtocolError(f"HTTP/{version}: this server speaks HTTP/1.1 and HTTP/1.0", 505)
 
     def _refusal(self, block: bytes, error: Exception) -> RemoteProtocolError:
@@ -358,7 +371,13 @@ class ResponseHeadParser(_Parser):
             if IMPOSSIBLE.search(block) is not None or not block.startswith(b"HTTP/"):
                 raise RemoteProtocolError(MALFORMED_RESPONSE, 502) from None
             raise RemoteProtocolError(f"{MALFORMED_RESPONSE} ({error})", 502) from None
-        fields = self._take_fields(block)
+        fields, self.fields = self.fields, []
+        if len(fields) > self._limits.fields:
+            raise self._too_many(fields)
+        # llhttp strips white space before a value, not behind it (RFC 9112 5.1). `find`, not `in`: that asks a bytes
+        # object first whether it is a number.
+        if block.find(b" \r\n") >= 0 or block.find(b"\t") >= 0:
+            fields = [(name, value.rstrip(b" \t")) for name, value in fields]
         reason = block[13 : block.find(b"\r\n")].decode("latin-1")  # behind `HTTP/1.1 200 `
         if not block.startswith(b"HTTP/") or not (
             reason.isprintable() or FORBIDDEN_IN_VALUE.search(reason.encode("latin-1")) is None
@@ -375,8 +394,8 @@ def _response_head(method: str, status: int, reason: str, minor: int, fields: Fi
     """One pass over the fields, and what follows from those that decide something."""
     lengths = transfer = connection = codings = NOTHING
     for name, value in fields:
-        key = name.lower()
-        if key in DECISIVE_ANSWERED:
+        key = DECISIVE_ANSWERED.get(len(name))
+        if key is not None and name.lower() == key:
             if key == b"content-length":
                 lengths = (*lengths, value)
             elif key == b"content-encoding":

@@ -20,7 +20,7 @@ from toolkit.protocol.states import BODY, DONE, IDLE, RAW
 from toolkit.protocol.status import reason_phrase
 from toolkit.server.abort import Abort
 from toolkit.server.answers import JSON, TEXT, Answer, Streamed, encode_returned
-from toolkit.server.current import CURRENT
+from toolkit.server.current import CURRENT, INLINE
 from toolkit.server.request import AnswerComplete
 
 if TYPE_CHECKING:
@@ -39,9 +39,12 @@ PLAIN: Final = frozenset([dict, list, str, bytes, tuple, type(None)])  # nothing
 
 def call_inline(connection: ServerConnection, request: Request, handler: Handler, parameters: dict[str, str]) -> None:
     """A plain function, called at once."""
-    CURRENT.set(request)
     try:
-        value = handler(request, **parameters) if parameters else handler(request)
+        INLINE.request = request
+        try:
+            value = handler(request, **parameters) if parameters else handler(request)
+        finally:
+            INLINE.request = None
         if type(value) not in PLAIN and isinstance(value, Awaitable) and not isinstance(value, Answer):
             _continue(connection, request, value)
             return
@@ -51,8 +54,6 @@ def call_inline(connection: ServerConnection, request: Request, handler: Handler
             return
     except Exception as error:
         answer_error(request, error)
-    finally:
-        CURRENT.set(None)
     if request._in is not None:
         connection.handler_done(request)
 
