@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import LimitExceeded, RemoteProtocolError
@@ -28,7 +29,9 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _QUOTED = rb'"(?:[\t \x21\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t \x21-\x7e\x80-\xff])*"'
 _EXTENSION = rb"[ \t]*;[ \t]*" + _TOKEN + rb"(?:[ \t]*=[ \t]*(?:" + _TOKEN + rb"|" + _QUOTED + rb"))?"
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:" + _EXTENSION + rb")*)")
-PLAIN_LINE = re.compile(rb"(0{0,7}[1-9A-Fa-f][0-9A-Fa-f]{0,7})\r\n")  # what nearly every chunk begins with
+PLAIN_LINE = re.compile(rb"0{0,7}[1-9A-Fa-f][0-9A-Fa-f]{0,7}\r\n")  # what nearly every chunk begins with
+PLAIN_LINE_SIZE: Final = 17
+SIZES: Final = 256  # size lines that are remembered: most streams' chunks have one of a few sizes
 BARE_LINE_END = re.compile(rb"\r[^\n]|(?<!\r)\n")
 
 # A fault must not depend on how the bytes were cut, so its words quote nothing that may not have come yet.
@@ -44,12 +47,33 @@ NOT_IN_TRAILERS: Final = frozenset(
 
 def chunk(data: bytes) -> bytes:
     """One chunk, joined: right for small data, where a copy is cheaper than a second system call."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    return size_line(len(data)) + data + b"\r\n"
+
+
+@lru_cache(maxsize=SIZES)
+def size_line(size: int) -> bytes:
+    """What stands before a chunk of so many bytes."""
+    return b"%x\r\n" % size
+
+
+@lru_cache(maxsize=SIZES)
+def _plain_size(line: bytes) -> int:
+    """The size that a line without extensions gives; 0 for the last chunk and for any other line."""
+    return int(line, 16) if PLAIN_LINE.fullmatch(line) is not None else 0
 
 
 def last_chunk(trailers: Fields) -> bytes:
     """The end of a chunked body, with its trailer section."""
     return b"0\r\n" + b"".join([b"%b: %b\r\n" % pair for pair in trailers]) + b"\r\n"
+
+
+def _only_chunk(data: bytes) -> bytes | None:
+    """The payload, if `data` is one chunk and nothing more: what one write becomes on its way, more often than not."""
+    start = data.find(b"\r\n", 0, PLAIN_LINE_SIZE) + 2
+    size = _plain_size(data[:start]) if start > 2 else 0
+    if not size or len(data) != start + size + 2 or not data.endswith(b"\r\n"):
+        return None
+    return data[start:-2]
 
 
 class _At(IntEnum):
@@ -91,6 +115,10 @@ class ChunkedDecoder:
 
         Raises `RemoteProtocolError` on anything the grammar does not allow, `LimitExceeded` over a limit.
         """
+        if self._at is _At.SIZE and self._plain_lines and not self._line:
+            payload = _only_chunk(data)
+            if payload is not None:
+                return payload, b""
         parts: list[memoryview] = []
         view = memoryview(data)
         pos, size = 0, len(data)
@@ -105,7 +133,7 @@ class ChunkedDecoder:
                     self._at = _At.DATA_END
             elif at is _At.SIZE and self._plain_lines and not self._line and (line := PLAIN_LINE.match(data, pos)):
                 pos = line.end()
-                self._left = int(line[1], 16)
+                self._left = int(line[0], 16)
                 self._at = _At.DATA
             elif at is _At.DATA_END and not self._line and data.startswith(b"\r\n", pos):
                 pos += 2

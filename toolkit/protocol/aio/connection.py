@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError, WriteTimeout
 from toolkit.protocol.aio import zerocopy
 from toolkit.protocol.aio.link import caps_of, reset_transport
-from toolkit.protocol.chunked import LAST_CHUNK, chunk, last_chunk
+from toolkit.protocol.chunked import LAST_CHUNK, chunk, last_chunk, size_line
 from toolkit.protocol.framing import CHUNKED, CLOSE, RAW_BYTES
 from toolkit.protocol.states import DONE
 
@@ -207,7 +207,7 @@ class Connection(asyncio.Protocol):
         elif len(data) <= JOINED or not self._gathers:
             transport.write(chunk(data))
         else:
-            transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+            transport.writelines((size_line(len(data)), data, b"\r\n"))
 
     def send_end(self, x: Exchange, trailers: Fields) -> None:
         """The clean end of the body; the caller has marked the message DONE."""
