@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit import App, Request, Session
-from toolkit.client.options import Body, RequestOptions, add_missing, make_body
+from toolkit.client.options import Body, RequestOptions, make_body
 from toolkit.errors import UseError
 
 if TYPE_CHECKING:
@@ -163,12 +163,3 @@ async def test_an_exchange_is_a_body_with_what_describes_it() -> None:
         assert (body.source, body.length, body.replayable) == (x, 3, False)
         assert body.fields == [(b"content-type", b"image/png"), (b"content-encoding", b"br")]
         assert await x.read() == b"abc"
-
-
-# What goes with it
-
-
-def test_the_callers_own_word_counts() -> None:
-    fields: Fields = [(b"Content-Type", b"text/csv")]
-    add_missing(fields, [*TEXT, (b"x-more", b"1")])
-    assert fields == [(b"Content-Type", b"text/csv"), (b"x-more", b"1")]

@@ -57,6 +57,18 @@ def test_an_idle_one_of_another_origin_is_of_no_use() -> None:
     assert pool.acquire(A._replace(port=81)) == Grant(A._replace(port=81), None, None)
 
 
+def test_an_idle_one_is_taken_at_once_but_nobody_is_overtaken() -> None:
+    pool: Pool[str, str] = Pool(2, 2)
+    assert pool.take(A) is None
+    filled(pool, A)
+    assert pool.take(B) is None
+    assert pool.take(A) == "a0"
+    assert pool.take(A) is None
+    pool.give_back(A, "a0")
+    pool.wait(A, "waiter")
+    assert pool.take(A) is None
+
+
 def test_each_origin_has_its_own_cap() -> None:
     pool: Pool[str, str] = Pool(9, 1)
     assert pool.acquire(A) is not None

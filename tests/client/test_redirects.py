@@ -288,6 +288,20 @@ async def test_credentials_do_not_travel() -> None:
         assert (seen["host"], seen["secret"]) == ("b.test", False)
 
 
+async def test_credentials_of_the_session_do_not_travel_either() -> None:
+    async with served(hopping()) as here, here.session(headers={"cookie": "a=b", "x-own": "1"}) as http:
+        answer = await http.get("/away", follow_redirects=True)
+        seen = await answer.json()
+        assert isinstance(seen, dict)
+        assert (seen["host"], seen["secret"]) == ("b.test", False)
+        assert ("cookie" in answer.request_headers, answer.request_headers["x-own"]) == (False, "1")
+        assert answer.history[0].request_headers["cookie"] == "a=b"
+        # Asked by itself, the other origin is the session's business again.
+        there = await (await http.get("http://b.test/end")).json()
+        assert isinstance(there, dict)
+        assert there["secret"]
+
+
 async def test_a_location_in_raw_utf8_is_taken_as_such() -> None:
     # RFC 9110 10.2.2 allows only URIs; many send this all the same, and every browser follows it so.
     web = App(port=0)

@@ -70,6 +70,18 @@ def test_what_is_known_before_it_is_sent() -> None:
     assert repr(x) == "<Response GET http://a.test/a%20b?q: not sent>"
 
 
+async def test_the_requests_fields_are_those_that_were_sent() -> None:
+    async with Session(app=application(), headers={"x-all": "2"}) as http:
+        x = http.post("/echo", {"x-own": "1", "content-length": "3"}, body=b"abc")
+        assert list(x.request_headers) == ["x-own", "content-length"]
+        _ = await x
+        sent = x.request_headers
+        assert (sent["host"], sent["x-own"], sent["x-all"]) == ("localhost", "1", "2")
+        assert "accept-encoding" in sent
+        assert "content-length" not in sent  # framing is the wire's
+        assert x.request_headers is sent
+
+
 @pytest.mark.parametrize(
     "look",
     [

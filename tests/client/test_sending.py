@@ -10,8 +10,6 @@ import pytest
 
 from tests.helpers.answers import Asked, read_request
 from tests.helpers.raw import raw_server
-from toolkit.client.sending import host_field
-from toolkit.client.url import parse_url
 from toolkit.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -150,17 +148,3 @@ async def test_a_request_that_was_not_taken_is_sent_again_as_it_was(method: str)
         assert await read_request(raw) == first
         await raw.send(OK)
         assert await asking == 200
-
-
-@pytest.mark.parametrize(
-    ("url", "field"),
-    [
-        ("http://a.test", b"a.test"),
-        ("https://a.test:443/", b"a.test"),
-        ("https://a.test:80/", b"a.test:80"),
-        ("http://[::1]:8080/", b"[::1]:8080"),
-        ("http://b\u00fccher.test/", b"xn--bcher-kva.test"),
-    ],
-)
-def test_the_host_field(url: str, field: bytes) -> None:
-    assert host_field(parse_url(url)) == field

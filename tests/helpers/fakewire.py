@@ -278,6 +278,12 @@ class FakeWire:
         self.received.append(("head", head))
         self._arrivals += 1
 
+    def on_message(self, head: ResponseHead, body: bytes) -> None:
+        self.on_head(head)
+        if body:
+            self.on_body(body)
+        self.on_end(None, True)
+
     def on_interim(self, head: ResponseHead) -> None:
         self.received.append(("interim", head.status))
         self._arrivals += 1
@@ -415,6 +421,12 @@ class Recorder:
         self.heard.append(("head", head))
         if head.framing is NONE:
             self._over()
+
+    def on_message(self, head: ResponseHead, body: bytes) -> None:
+        self.on_head(head)
+        if body:
+            self.on_body(body)
+        self.on_end(None, True)
 
     def on_interim(self, head: ResponseHead) -> None:
         self.heard.append(("interim", head))

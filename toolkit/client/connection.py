@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
-from toolkit.protocol.aio.connection import Connection
-from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
-from toolkit.protocol.head import ResponseHead, serialize_request
+from toolkit.protocol.aio.connection import JOINED, Connection
+from toolkit.protocol.framing import NONE, RAW_BYTES, Framing
 from toolkit.protocol.headers import Fields, Headers
 from toolkit.protocol.http1 import ResponseReceiver
 from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
 
 if TYPE_CHECKING:
     from toolkit.client.pool import Origin
-    from toolkit.client.response import Response
+    from toolkit.client.sending import SentRequest
     from toolkit.client.transport import Transports
     from toolkit.protocol.exchange import Exchange
+    from toolkit.protocol.head import ResponseHead
 
 __all__ = ["ClientConnection"]
 
@@ -26,7 +26,7 @@ class ClientConnection(Connection):
 
     __slots__ = ("_last", "_owner", "answered", "origin", "used")
 
-    exchange: Response | None
+    exchange: SentRequest | None
     receiver: ResponseReceiver
 
     def __init__(self, owner: Transports, origin: Origin) -> None:
@@ -38,13 +38,28 @@ class ClientConnection(Connection):
         self.answered = False  # a byte of the present answer has come
         self._last = False
 
-    def lend(self, x: Response) -> None:
-        """To this exchange."""
+    def begin(self, x: SentRequest, head: bytes, body: bytes, complete: bool) -> None:
+        """Lend the connection to this exchange, and send its request's head and, in one write, what is there of a body.
+
+        `complete`: that is all of the request.
+        """
         self.watch.keep_alive.stop(self)
         self.exchange = x
         self.used += 1
         self.answered = False
-        self.receiver.expect(x.method, x._upgrade is not None)
+        options = x._options
+        self.receiver.expect(x.method, bool(options) and options.get("upgrade") is not None)
+        x._wire = self
+        if complete:
+            x._out = DONE
+            x._sent += len(body)
+        else:
+            x._out = BODY
+        if len(body) <= JOINED:
+            self.transport.write(head + body)
+        else:
+            self.transport.write(head)
+            self.transport.write(body)
 
     @property
     def usable(self) -> bool:
@@ -53,22 +68,13 @@ class ClientConnection(Connection):
 
     # -- out ---------------------------------------------------------------------------------------------------
 
-    def send_request(self, x: Response, target: str, fields: Fields, framing: Framing, body: bytes) -> None:
-        """The head, and a body that is at hand, in one write. Raises `LocalProtocolError`, nothing sent."""
-        if framing is LENGTH:
-            fields = [*fields, (b"content-length", b"%d" % (len(body) if x._left < 0 else x._left))]
-        elif framing is CHUNKED:
-            fields = [*fields, (b"transfer-encoding", b"chunked")]
-        head = serialize_request(x.method, target, fields)
-        self.transport.write(head + body if body else head)
-
     def send_head(self, x: Exchange, fields: Fields, framing: Framing, length: int) -> None:
         """A request's head is sent when the exchange is entered."""
-        raise AssertionError("a request's head goes through send_request")
+        raise AssertionError("a request's head goes through begin")
 
     def send_whole(self, x: Exchange, fields: Fields, body: bytes, lines: bytes | None = None) -> None:
         """Likewise."""
-        raise AssertionError("a request goes through send_request")
+        raise AssertionError("a request goes through begin")
 
     def send_interim(self, status: int, fields: Fields) -> None:
         """Requests have none."""
@@ -90,7 +96,9 @@ class ClientConnection(Connection):
         self.answered = True
         if not head.keep_alive or head.framing is RAW_BYTES:
             self._last = True
-        x._on_head(head)
+        x._head = head
+        if head.coding is not None and x._in is not None:
+            x._in.coding = head.coding
         if head.framing is RAW_BYTES:
             x._out = RAW  # the stream begins here, whether or not `upgrade()` has been called
             x._framing = RAW_BYTES
@@ -100,19 +108,42 @@ class ClientConnection(Connection):
         if head.framing is NONE:
             self.on_end(None, True)
 
+    def on_message(self, head: ResponseHead, body: bytes) -> None:
+        """An answer that came in one piece."""
+        x = self.exchange
+        if x is None:
+            return
+        if x._out is not DONE:  # a request still on its way, which the answer may stop
+            self.on_head(head)
+            if body:
+                self.on_body(body)
+            self.on_end(None, True)
+            return
+        self.answered = True
+        if not head.keep_alive:
+            self._last = True
+        x._head = head
+        inbound = x._in
+        assert inbound is not None  # a client's exchange always has one
+        if head.coding is not None:
+            inbound.coding = head.coding
+        inbound.fill(body)
+        self._wake()
+        self._cycle_done(x)
+
     def on_interim(self, head: ResponseHead) -> None:
         """1xx."""
         x = self.exchange
         if x is not None:
             self.answered = True
-            x._on_interim(head.status, Headers.from_fields(head.fields))
+            x.interim.append((head.status, Headers.from_fields(head.fields)))
             self._wake()
 
     def on_fault(self, error: RemoteProtocolError) -> None:
         """The server broke the protocol: the connection is of no use, the exchange gets the error."""
         self.fail(error)
 
-    def _stop_upload(self, x: Response, why: str) -> None:
+    def _stop_upload(self, x: SentRequest, why: str) -> None:
         """The server takes no more of the body: a writer is told, the connection ends with the answer."""
         self._last = True
         x._out = ABORTED
@@ -135,8 +166,7 @@ class ClientConnection(Connection):
         if self._last or x._out is not DONE or self.peer_ended:
             self.close()
             return
-        self.receiver.next_message()
-        if self.receiver.held:  # bytes behind the answer, of no request: they would poison the next one
+        if self.receiver.next_message():  # bytes behind the answer, of no request: they would poison the next one
             self.fail(RemoteProtocolError("bytes behind the end of an answer", 502))
             return
         if self._paused:

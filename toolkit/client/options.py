@@ -11,10 +11,10 @@ import orjson
 
 from toolkit.errors import UseError
 from toolkit.protocol.exchange import Exchange, Json
-from toolkit.protocol.headers import Fields, find_field
 from toolkit.protocol.relay import descriptor_of
 
 if TYPE_CHECKING:
+    from toolkit.protocol.headers import Fields
     from toolkit.protocol.limits import Timeouts
 
 __all__ = ["Body", "BodySource", "Params", "RequestOptions", "make_body"]
@@ -115,10 +115,3 @@ def _file_body(file: IO[bytes]) -> Body:
     except (OSError, ValueError, AttributeError):  # a pipe, a socket file: its end is found by reading it
         body.length = None
     return body
-
-
-def add_missing(fields: Fields, more: Fields) -> None:
-    """Append those whose names are not there yet: the caller's own word counts."""
-    for name, value in more:
-        if find_field(fields, name.lower()) is None:
-            fields.append((name, value))

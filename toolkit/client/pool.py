@@ -47,6 +47,16 @@ class Pool(Generic[C, W]):
         idle = sum(map(len, self.idle.values()))
         return f"<Pool {self.total} of {self.most} open, {idle} idle, {len(self.waiting)} waiting>"
 
+    def take(self, origin: Origin) -> C | None:
+        """An idle connection, without waiting in line; None where there is none, or somebody waits."""
+        idle = self.idle.get(origin)
+        if not idle or self.waiting:
+            return None
+        connection = idle.pop()
+        if not idle:
+            del self.idle[origin]
+        return connection
+
     def acquire(self, origin: Origin) -> Grant[C] | None:
         """A grant, or None: wait (and call `wait`). Nobody overtakes a waiter for the same origin."""
         if any(there == origin for there, _ in self.waiting):
@@ -100,7 +110,7 @@ class Pool(Generic[C, W]):
     def give_back(self, origin: Origin, connection: C) -> list[tuple[W, Grant[C]]]:
         """A lent connection is free. Returns the waiters that may go on."""
         self.idle.setdefault(origin, []).append(connection)
-        return self._serve()
+        return self._serve() if self.waiting else []
 
     def gone(self, origin: Origin, connection: C | None) -> list[tuple[W, Grant[C]]]:
         """A connection ended, or could not be opened (None). Returns the waiters that may go on."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from toolkit.client.options import add_missing
+from toolkit.client.heads import NO_BLOCK, Place, fields_of
 from toolkit.client.redirects import Hop, next_hop
-from toolkit.client.sending import SentRequest, host_field
+from toolkit.client.sending import SentRequest
 from toolkit.errors import (
     BodyNotReplayable,
     Disconnected,
@@ -23,21 +23,15 @@ from toolkit.errors import (
     UseError,
 )
 from toolkit.protocol.framing import LENGTH, NONE, RAW_BYTES
-from toolkit.protocol.headers import Fields, Headers, HeadersLike, find_field, join_fields
+from toolkit.protocol.headers import Headers, HeadersLike, find_field
 from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
 from toolkit.protocol.status import reason_phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Coroutine, Generator
     from types import TracebackType
 
-    from yarl import URL
-
-    from toolkit.client.connection import ClientConnection
-    from toolkit.client.options import RequestOptions
-    from toolkit.client.session import Session
     from toolkit.protocol.exchange import Exchange
-    from toolkit.protocol.head import ResponseHead
     from toolkit.protocol.inbound import Inbound, Pull
 
 __all__ = ["Ok", "Response"]
@@ -52,18 +46,9 @@ class Ok(int):
 
 
 class Response(SentRequest):
-    """A request, its answer, and the verbs of `Exchange`; made by a `Session`.
+    """A request, its answer, and the verbs of `Exchange`; made by a `Session`."""
 
-    `interim` lists 1xx answers as (status, headers); `history` the redirecting answers that led here.
-    """
-
-    __slots__ = ("_total", "history", "interim")
-
-    def __init__(self, session: Session, method: str, url: URL, fields: Fields, options: RequestOptions) -> None:
-        super().__init__(session, method, url, fields, options)
-        self._total: _Total | None = None
-        self.history: list[Response] = []
-        self.interim: list[tuple[int, Headers]] = []
+    __slots__ = ()
 
     def __repr__(self) -> str:
         state = "not sent" if not self._started else "no answer yet" if self._head is None else str(self.status)
@@ -74,12 +59,12 @@ class Response(SentRequest):
     @property
     def path(self) -> str:
         """The URL's path, percent-decoded."""
-        return self._url.path
+        return self._place.url.path
 
     @property
     def raw_path(self) -> str:
         """The URL's path as it is sent."""
-        return self._url.raw_path
+        return self._place.url.raw_path
 
     @property
     def status(self) -> int | None:
@@ -148,25 +133,46 @@ class Response(SentRequest):
     # -- beginning ---------------------------------------------------------------------------------------------
 
     def __await__(self) -> Generator[object, None, Response]:
-        return self._whole_answer().__await__()
+        # A generator, and the plain case written out: this frame alone lies between who awaits and what is awaited.
+        if self.timeouts.total is not None:
+            return (yield from self._within_total().__await__())
+        try:
+            pending = self._begin(open_body=False)
+            if pending is not None:
+                yield from pending.__await__()
+            elif self._wire is not None:
+                yield from self._wire.arrival(self)
+            if self._follows or self._pump is not None or self._head is None or self._take_whole(None) is None:
+                yield from self._rest().__await__()
+        except BaseException:
+            self._abort("the request failed")
+            raise
+        return self
 
-    async def _whole_answer(self) -> Response:
-        async with _Total(self):
+    async def _rest(self) -> None:
+        """What there is to wait for behind the request."""
+        await self.head()
+        await self.read()
+        if self._pump is not None:
+            await self._pump_done()
+
+    async def _within_total(self) -> Response:
+        async with Total(self, self.timeouts.total):
             try:
-                await self._begin(open_body=False)
-                await self.head()
-                await self.read()
-                if self._pump is not None:
-                    await self._pump_done()
+                pending = self._begin(open_body=False)
+                if pending is not None:
+                    await pending
+                await self._rest()
             except BaseException:
                 self._abort("the request failed")
                 raise
         return self
 
-    async def __aenter__(self) -> Response:
-        if self.timeouts.total is None:
-            return await self._enter()
-        total = _Total(self)
+    def __aenter__(self) -> Coroutine[object, None, Response]:
+        return self._enter() if self.timeouts.total is None else self._enter_within_total()
+
+    async def _enter_within_total(self) -> Response:
+        total = Total(self, self.timeouts.total)
         await total.__aenter__()
         try:
             _ = await self._enter()
@@ -176,29 +182,40 @@ class Response(SentRequest):
         self._total = total
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._total is None:
-            await self._leave(error)
-            return
-        try:
-            await self._leave(error)
-        except BaseException as late:
-            await self._total.__aexit__(type(late), late, late.__traceback__)
-            raise
-        await self._total.__aexit__(kind, error, trace)
-
     async def _enter(self) -> Response:
-        await self._begin(open_body=True)
+        pending = self._begin(open_body=True)
+        if pending is not None:
+            await pending
         if self._out is BODY and self._pump is None:
             return self
         try:
-            await self.head()
+            if pending is None and self._wire is not None:
+                await self._wire.arrival(self)
+            if self._follows or self._head is None:
+                await self.head()
         except BaseException:
             self._abort("the request failed")
             raise
         return self
+
+    def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Coroutine[object, None, None]:
+        return self._leave(error) if self._total is None else self._leave_within(self._total, kind, error, trace)
+
+    async def _leave_within(
+        self,
+        total: Total,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._leave(error)
+        except BaseException as late:
+            await total.__aexit__(type(late), late, late.__traceback__)
+            raise
+        await total.__aexit__(kind, error, trace)
 
     async def _leave(self, error: BaseException | None) -> None:
         if error is not None:
@@ -211,7 +228,8 @@ class Response(SentRequest):
                 await self._pump_done()
             elif self._out is BODY or self._out is RAW:
                 await self.eof()
-            await self._finish_inbound()
+            if self._wire is not None:
+                await self._finish_inbound()
         except BaseException:
             self._stop_pump()
             self._abort("the exchange failed at its end")
@@ -219,23 +237,10 @@ class Response(SentRequest):
 
     # -- the answer --------------------------------------------------------------------------------------------
 
-    def _on_head(self, head: ResponseHead) -> None:
-        """The connection's word: the final head is here."""
-        self._head = head
-        self._response_headers = None
-        inbound = self._in
-        if inbound is not None and head.framing is not NONE and head.framing is not RAW_BYTES:
-            coding = join_fields(head.fields, b"content-encoding")
-            if coding is not None:
-                inbound.coding = coding.decode("latin-1")
-
     @property
     def interim_statuses(self) -> list[int]:
         """The 1xx answers so far."""
         return [status for status, _ in self.interim]
-
-    def _on_interim(self, status: int, headers: Headers) -> None:
-        self.interim.append((status, headers))
 
     async def head(self) -> None:
         """Wait for the answer's head; redirects are followed here when the request asked for it.
@@ -246,7 +251,7 @@ class Response(SentRequest):
         self._must_have_begun("head()")
         while True:
             await self._wait_head()
-            if not self._follow:
+            if not self._follows:
                 return
             hop = self._next_hop()
             if hop is None:
@@ -289,7 +294,7 @@ class Response(SentRequest):
             return None
         location = find_field(head.fields, b"location")
         where = None if location is None else _text(location)
-        return next_hop(self.method, self._url, self._fields, head.status, where, len(self.history))
+        return next_hop(self.method, self._place.url, fields_of(self._sent_head), head.status, where, len(self.history))
 
     async def _hop(self, hop: Hop) -> None:
         body = self._body
@@ -302,14 +307,14 @@ class Response(SentRequest):
         await self._drop_answer()
         self.history.append(self._snapshot())
         self._again()
-        self.method, self._url = hop.method, hop.url
-        self._fields = hop.fields
-        add_missing(self._fields, [(b"host", host_field(hop.url))])
+        self.method, self._place = hop.method, Place(hop.url)
         self._request_headers = None
         if not hop.keeps_body:
             self._body = None
-        length = None if self._body is None else self._body.length
-        await self._send(length, False, False)
+        # What the session adds is among the fields already, without what was not meant for this origin.
+        send = self._send_bare(hop.fields, NO_BLOCK) if self._body is None else self._send_body(hop.fields, NO_BLOCK)
+        if send is not None:
+            await send
 
     def _open_bodied(self) -> bool:
         return self._framing is not NONE and not (self._framing is LENGTH and self._body is None and self._left <= 0)
@@ -321,7 +326,8 @@ class Response(SentRequest):
 
     def _snapshot(self) -> Response:
         """The redirecting answer, for `history`."""
-        past = Response(self._session, self.method, self._url, self._fields, self._options)
+        past = Response(self._session, self.method, self._place, self._fields, self._options)
+        past._sent_head = self._sent_head
         past._started = True
         past._head = self._head
         past._out = DONE
@@ -346,7 +352,7 @@ class Response(SentRequest):
             return
         if inbound.owner is not None and inbound.owner is self._wire.owner():
             inbound.release()
-        connection: ClientConnection = self._wire  # type: ignore[assignment]
+        connection = self._wire
         if inbound.claimed:
             connection.hold(True)  # somebody else reads it; the connection goes home when he is done
             return
@@ -385,7 +391,7 @@ class Response(SentRequest):
     def pull(self, decode: bool = True, size: int | None = None) -> Pull:
         """See `Exchange.pull`."""
         self._must_have_begun("pull()")
-        return super().pull(decode and self._decode, size)
+        return super().pull(decode and self._options.get("decode", True), size)
 
     async def read(self, limit: int | None = None) -> bytes:
         """See `Exchange.read`. With an open body and nothing written, the request is ended empty first."""
@@ -394,7 +400,8 @@ class Response(SentRequest):
             await self.eof()
         if self._head is None:
             await self.head()
-        return await super().read(limit)
+        whole = self._take_whole(limit)
+        return await super().read(limit) if whole is None else whole
 
     async def _receive(self, inbound: Inbound) -> None:
         if self._head is None:
@@ -429,28 +436,26 @@ class Response(SentRequest):
         return self
 
 
-class _Total:
-    """`Timeouts.total` around a whole exchange; nothing at all where there is none."""
+class Total:
+    """`Timeouts.total` around a whole exchange."""
 
-    __slots__ = ("_timeout", "_x")
+    __slots__ = ("_seconds", "_timeout", "_x")
 
-    def __init__(self, x: Response) -> None:
+    def __init__(self, x: Response, seconds: float | None) -> None:
         self._x = x
-        self._timeout = None if x.timeouts.total is None else asyncio.timeout(x.timeouts.total)
+        self._seconds = seconds
+        self._timeout = asyncio.timeout(seconds)
 
     async def __aenter__(self) -> None:
-        if self._timeout is not None:
-            await self._timeout.__aenter__()
+        await self._timeout.__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._timeout is None:
-            return
         try:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
-            raise TotalTimeout(self._x._say(f"not complete within {self._x.timeouts.total} s")) from None
+            raise TotalTimeout(self._x._say(f"not complete within {self._seconds} s")) from None
 
 
 def _text(value: bytes) -> str:

@@ -1,111 +1,118 @@
 """The asking half of an exchange: how a request gets onto a connection, and its body behind it.
 
 A body that is at hand leaves with the head in one write; one that must be read from somewhere is pumped by a task of
-its own, so that the answer can come while it goes; an open one is its user's to write.
+its own, so that the answer can come while it goes; an open one is its user's to write. Where a connection is idle and
+nothing has to be read or waited for, all of it happens inside one call that is no coroutine.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from toolkit.client.options import Body, add_missing, make_body
+from toolkit.client.heads import Block, Place, fields_of, request_head
+from toolkit.client.options import Body, make_body
 from toolkit.errors import Disconnected, EarlyAnswer, LocalProtocolError, UseError
 from toolkit.protocol.exchange import Exchange
-from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, Framing, split_framing
-from toolkit.protocol.headers import Fields, Headers, encode_fields, find_field
+from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, split_framing
+from toolkit.protocol.headers import Fields, Headers, encode_fields
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.outbound_coding import start_coding
-from toolkit.protocol.states import BODY, DONE, IDLE
+from toolkit.protocol.states import DONE, IDLE
 
 if TYPE_CHECKING:
-    from yarl import URL
+    from collections.abc import Coroutine
 
     from toolkit.client.connection import ClientConnection
     from toolkit.client.options import RequestOptions
-    from toolkit.client.response import Response
+    from toolkit.client.response import Response, Total
     from toolkit.client.session import Session
     from toolkit.protocol.aio.clock import Deadline
     from toolkit.protocol.exchange import Source
     from toolkit.protocol.head import ResponseHead
     from toolkit.protocol.limits import Limits, Timeouts
 
-__all__ = ["SentRequest", "host_field"]
+__all__ = ["SentRequest"]
 
-OPEN_BODIED = frozenset(["POST", "PUT", "PATCH"])
-IDEMPOTENT = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])  # RFC 9110 9.2.2
+OPEN_BODIED: Final = frozenset(["POST", "PUT", "PATCH"])
+IDEMPOTENT: Final = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])  # RFC 9110 9.2.2
 
 
 class SentRequest(Exchange):
-    """A request on its way; `Response` is one whose answer can be read."""
+    """A request on its way; `Response` is one whose answer can be read.
+
+    `interim` lists 1xx answers as (status, headers); `history` the redirecting answers that led here.
+    """
 
     __slots__ = (
         "_body",
-        "_decode",
+        "_deadlines",
         "_fields",
-        "_follow",
+        "_follows",
         "_head",
         "_options",
+        "_place",
         "_pump",
+        "_sent_head",
         "_session",
         "_started",
-        "_target",
-        "_upgrade",
-        "_url",
-        "_wants_continue",
-        "deadlines",
+        "_total",
+        "history",
+        "interim",
         "timeouts",
     )
 
-    def __init__(self, session: Session, method: str, url: URL, fields: Fields, options: RequestOptions) -> None:
-        super().__init__(None, method, Inbound())
+    _wire: ClientConnection | None
+
+    def __init__(self, session: Session, method: str, place: Place, fields: Fields, options: RequestOptions) -> None:
+        Exchange.__init__(self, None, method, Inbound())
         self._session = session
-        self._url = url
-        self._target = ""
-        self._fields = fields
+        self._place = place
+        self._fields = fields  # the caller's own
         self._options = options
         self._body: Body | None = None
+        self._sent_head = b""
         self._head: ResponseHead | None = None
         self._started = False
         self._pump: asyncio.Task[None] | None = None
-        self._decode = options.get("decode", True)
-        self._follow = options.get("follow_redirects", False)
-        self._upgrade = options.get("upgrade")
-        self._wants_continue = options.get("expect_continue", False)
-        self.timeouts: Timeouts = options.get("timeouts") or session.timeouts
-        self.deadlines: dict[str, Deadline] = {}  # of durations that are not the session's
+        self._total: Total | None = None
+        self._follows = False
+        self.timeouts: Timeouts = session.timeouts
+        if options:
+            self._follows = options.get("follow_redirects", False)
+            self.timeouts = options.get("timeouts") or session.timeouts
+        self._deadlines: dict[str, Deadline] | None = None  # of durations that are not the session's
+        self.history: list[Response] = []
+        self.interim: list[tuple[int, Headers]] = []
 
     @property
     def url(self) -> str:
         """The request's URL; after redirects the last one's."""
-        return str(self._url)
+        return str(self._place.url)
 
     def _say(self, text: str) -> str:
-        url = self._url
+        url = self._place.url
         shown = url if url.raw_password is None else url.with_password("***")  # messages end up in logs
         return f"{self.method} {shown}: {text}"
 
     @property
     def target(self) -> str:
         """The request target as it is sent."""
-        return self._target or self._url.raw_path_qs
+        return self._place.target(self.method)
 
     @property
     def request_headers(self) -> Headers:
-        """The request's fields, without those of framing."""
+        """The request's fields, without those of framing; before it is sent only the caller's own."""
+        if not self._sent_head:
+            return Headers.from_fields(self._fields)
         if self._request_headers is None:
-            self._request_headers = Headers.from_fields(self._fields)
+            self._request_headers = Headers.from_fields(fields_of(self._sent_head))
         return self._request_headers
 
     @property
     def _limits(self) -> Limits:
         return self._session.limits
-
-    @property
-    def interim_statuses(self) -> list[int]:
-        """The 1xx answers so far."""
-        raise NotImplementedError
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
@@ -113,89 +120,96 @@ class SentRequest(Exchange):
         if not self._started:
             raise UseError(self._say(f"{call} before the request was sent; `async with` or await it first"))
 
-    async def _begin(self, *, open_body: bool) -> None:
+    def _begin(self, open_body: bool) -> Coroutine[object, None, None] | None:
+        """Send the request, once. Returns what is still to be awaited for that, None when it has been sent."""
         if self._started:
             raise UseError(self._say("awaited or entered twice; a request is sent once"))
         self._started = True
-        error = sys.exc_info()[1]
-        self._handling = 0 if error is None else id(error)  # a request made in an `except` block ends cleanly, too
+        own, options = self._fields, self._options
+        length, chunked = None, False
+        if own:
+            own, length, chunked = split_framing(own)
+        body = self._body = make_body(options) if options else None
+        if body is not None and length is not None and body.length is not None and length != body.length:
+            raise LocalProtocolError(self._say(f"content-length {length}, but the body has {body.length} bytes"))
+        upgrade = options.get("upgrade") if options else None
+        if upgrade is not None:
+            own = [*own, *encode_fields([("connection", "upgrade"), ("upgrade", upgrade)])]
         session = self._session
-        self._body = make_body(self._options)
-        fields, length, chunked = split_framing(self._fields)
-        self._fields = fields
-        session.add_defaults(self, fields)
-        if self._body is not None:
-            add_missing(fields, self._body.fields)
-            if length is not None and self._body.length is not None and length != self._body.length:
-                raise LocalProtocolError(
-                    self._say(f"content-length {length}, but the body has {self._body.length} bytes")
-                )
-        if self._upgrade is not None:
-            fields += encode_fields([("connection", "upgrade"), ("upgrade", self._upgrade)])
-        has_open_body = open_body and self._body is None and self.method in OPEN_BODIED and self._upgrade is None
-        if not has_open_body and self._body is None and length and self.method != "CONNECT":
-            has_open_body = open_body
-        await self._send(length, chunked, has_open_body)
+        block = session.defaults.block(session.headers, not options or options.get("decode", True))
+        if body is not None:
+            return self._send_body(own, block, length, chunked=chunked)
+        if open_body and self._may_have_open_body(length, upgrade):
+            error = sys.exception()
+            self._handling = 0 if error is None else id(error)  # begun in an `except` block it ends cleanly, too
+            return self._send_body(own, block, length, chunked=chunked)
+        return self._send_bare(own, block)
 
-    async def _send(self, length: int | None, chunked: bool, has_open_body: bool) -> None:
-        """Get a connection, send the head, and a body that is at hand; start the pump of one that is not."""
-        body = self._body
-        coding = self._options.get("coding") if body is not None or has_open_body else None
+    def _may_have_open_body(self, length: int | None, upgrade: str | None) -> bool:
+        if upgrade is None and self.method in OPEN_BODIED:
+            return True
+        return bool(length) and self.method != "CONNECT"
+
+    def _send_bare(self, own: Fields, block: Block) -> Coroutine[object, None, None] | None:
+        """No body. A request that could have one says so (RFC 9110 8.6)."""
+        if self.method in OPEN_BODIED:
+            self._framing, last = LENGTH, b"content-length: 0\r\n"
+        else:
+            self._framing, last = NONE, b""
+        self._sent_head = request_head(self._place, self.method, own, block, [], last)
+        return self._send(b"", True, None, False)
+
+    def _send_body(
+        self, own: Fields, block: Block, length: int | None = None, *, chunked: bool = False
+    ) -> Coroutine[object, None, None] | None:
+        """A supplied body, or an open one where there is none (RFC 9112 6.1)."""
+        body, options = self._body, self._options
+        more = [] if body is None else body.fields
+        coding = options.get("coding") if options else None
         if coding is not None:
             length = None
-            if find_field(self._fields, b"content-encoding") is None:
-                self._fields.append((b"content-encoding", coding.encode("ascii")))
+            more = [*more, (b"content-encoding", coding.encode("ascii"))]
         elif body is not None and length is None and not chunked:
             length = body.length
-        framing, length = self._frame(length, has_open_body)
-        expects = self._wants_continue and framing is not NONE and length != 0
-        if expects and find_field(self._fields, b"expect") is None:
-            self._fields.append((b"expect", b"100-continue"))
-        at_hand = coding is None and not expects and framing is LENGTH
-        self._request_headers = None
-        await self._transmit(
-            framing, length, (body.data or b"") if body is not None and at_hand else b"", has_open_body
-        )
-        if self._out is DONE:
-            return
+        if length is None:
+            self._framing, last = CHUNKED, b"transfer-encoding: chunked\r\n"
+        else:
+            self._framing, last = LENGTH, b"content-length: %d\r\n" % length
+        expects = bool(options) and options.get("expect_continue", False) and length != 0
+        if expects:
+            more = [*more, (b"expect", b"100-continue")]
+        self._sent_head = request_head(self._place, self.method, own, block, more, last)
+        if body is not None and body.data is not None and length is not None and not expects:
+            return self._send(body.data, True, None, False)
+        self._left = self._promised = -1 if length is None else length
+        return self._send(b"", False, coding, expects)
+
+    def _send(
+        self, whole: bytes, complete: bool, coding: str | None, expects: bool
+    ) -> Coroutine[object, None, None] | None:
+        """On an idle connection at once; otherwise the coroutine that gets one."""
+        connection = self._session.bound().ready(self._place.origin)
+        if connection is None:
+            return self._send_later(whole, complete, coding, expects)
+        connection.begin(self, self._sent_head, whole, complete)
+        if complete or (coding is None and self._body is None and not expects):
+            return None
+        return self._send_rest(coding, expects)
+
+    async def _send_later(self, whole: bytes, complete: bool, coding: str | None, expects: bool) -> None:
+        connection = await self._session.bound().acquire(self._place.origin, self.timeouts)
+        connection.begin(self, self._sent_head, whole, complete)
+        if not complete:
+            await self._send_rest(coding, expects)
+
+    async def _send_rest(self, coding: str | None, expects: bool) -> None:
+        """What comes behind the head: the pump of a supplied body."""
         if coding is not None and self._wire is not None:
             self._coding = start_coding(coding, self._wire)
         if expects:
             await self._wait_continue()
-        if body is not None:
-            self._pump = asyncio.get_running_loop().create_task(self._pump_body(body))
-
-    def _frame(self, length: int | None, has_open_body: bool) -> tuple[Framing, int | None]:
-        """The framing of the request's body (RFC 9112 6.1): a request that could have one and has none says so."""
-        if self._body is not None or has_open_body:
-            return (CHUNKED, None) if length is None else (LENGTH, length)
-        return (LENGTH, 0) if self.method in OPEN_BODIED else (NONE, None)
-
-    async def _transmit(self, framing: Framing, length: int | None, whole: bytes, has_open_body: bool) -> None:
-        url = self._url
-        self._target = _authority(url) if self.method == "CONNECT" else url.raw_path_qs
-        connection = await self._session.acquire(url, self.timeouts)
-        empty = framing is LENGTH and not length and not has_open_body
-        complete = framing is NONE or bool(whole) or (empty and (self._body is None or self._body.data is not None))
-        connection.lend(cast("Response", self))
-        self._wire = connection
-        self._left = self._promised = length or 0 if framing is LENGTH else -1
-        self._framing = framing
-        try:
-            connection.send_request(cast("Response", self), self._target, self._fields, framing, whole)
-        except BaseException:
-            connection.exchange = None
-            self._wire = None
-            connection.receiver.expect("", False)
-            connection.watch.keep_alive.start(connection)
-            self._session.give_back(connection)
-            raise
-        if complete:
-            self._out = DONE
-            self._sent += len(whole)
-            self._left = -1
-        else:
-            self._out = BODY
+        if self._body is not None:
+            self._pump = asyncio.get_running_loop().create_task(self._pump_body(self._body))
 
     async def _wait_continue(self) -> None:
         """Until 100, a final answer, or `Timeouts.expect` (RFC 9110 10.1.1)."""
@@ -204,7 +218,7 @@ class SentRequest(Exchange):
         try:
             async with asyncio.timeout(self.timeouts.expect):
                 while self._head is None and self._wire is not None and not inbound.ended:
-                    if 100 in self.interim_statuses:
+                    if any(status == 100 for status, _ in self.interim):
                         return
                     await self._wire.receive(self)
         except TimeoutError:
@@ -252,7 +266,7 @@ class SentRequest(Exchange):
 
     def _can_retry(self) -> bool:
         """A kept connection that died before a byte of the answer: the request was not taken (RFC 9112 9.3.1)."""
-        connection: ClientConnection | None = self._wire  # type: ignore[assignment]
+        connection = self._wire
         return (
             connection is not None
             and connection.used > 1
@@ -264,9 +278,9 @@ class SentRequest(Exchange):
         )
 
     async def _retry(self) -> None:
-        framing = self._framing
         self._again()
-        await self._transmit(framing, 0 if framing is LENGTH else None, b"", False)
+        connection = await self._session.bound().acquire(self._place.origin, self.timeouts)
+        connection.begin(self, self._sent_head, b"", True)
 
     def _again(self) -> None:
         """Back to the state before anything was sent; readers keep their iterator."""
@@ -286,18 +300,3 @@ class SentRequest(Exchange):
         elif isinstance(self._error, EarlyAnswer) and self._pump is not None:
             return  # the pump's own end: the answer is still to be read
         super()._abort(reason)
-
-
-def _authority(url: URL) -> str:
-    host = url.raw_host or ""
-    return f"[{host}]:{url.port}" if ":" in host else f"{host}:{url.port}"
-
-
-def host_field(url: URL) -> bytes:
-    """The host field: the port only where it is not the scheme's own (RFC 9110 7.2)."""
-    host = url.raw_host or "localhost"
-    if ":" in host:
-        host = f"[{host}]"
-    if url.port is not None and not url.is_default_port():
-        host = f"{host}:{url.port}"
-    return host.encode("ascii")

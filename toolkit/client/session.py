@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final, Protocol, Unpack
 from yarl import URL
 
 from toolkit._version import __version__
-from toolkit.client.pool import Grant, Origin, Pool
+from toolkit.client.heads import METHODS, Defaults, Place
+from toolkit.client.pool import Grant, Pool
 from toolkit.client.response import Response
-from toolkit.client.sending import SentRequest, host_field
 from toolkit.client.transport import Transports
 from toolkit.client.url import join_url, parse_url
 from toolkit.errors import LocalProtocolError, UseError
 from toolkit.protocol.codings import available_codings
 from toolkit.protocol.head import HOST, check_method
-from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field
+from toolkit.protocol.headers import Headers, HeadersLike, encode_fields
 from toolkit.protocol.limits import Limits, Timeouts
 
 if TYPE_CHECKING:
@@ -76,17 +76,16 @@ class Session:
         if base_url is None and (app is not None or unix is not None):
             base_url = "http://localhost"
         self._base = None if base_url is None else URL(base_url)
-        self._urls: dict[str, URL] = {}  # parsed: a session asks for the same few again and again (6 us each)
+        self._places: dict[str, Place] = {}  # a session asks for the same few again and again; parsing is 6 us
         self._transports: Transports | None = None
-        codings = ", ".join(available_codings())
-        self._accept_encoding = (b"accept-encoding", codings.encode("ascii"))
-        self._defaults: Fields = [(b"user-agent", f"toolkit/{__version__}".encode("ascii")), (b"accept", b"*/*")]
+        agent = (b"user-agent", f"toolkit/{__version__}".encode("ascii"))
+        self.defaults = Defaults([agent, (b"accept", b"*/*")], available_codings())
 
     def __repr__(self) -> str:
         return f"<Session {self._transports.pool!r}>" if self._transports is not None else "<Session not used yet>"
 
     async def __aenter__(self) -> Session:
-        self._bound()
+        self.bound()
         return self
 
     async def __aexit__(
@@ -110,18 +109,15 @@ class Session:
         Raises `UseError` for a URL that leads nowhere, `LocalProtocolError` for a method, URL or header that may not
         be sent.
         """
-        check_method(method)
-        where = self._urls.get(url)
-        if where is None:
-            where = self._resolve(url)
-            if len(self._urls) >= URLS:
-                self._urls.clear()
-            self._urls[url] = where
-        params = options.get("params")
-        if params is not None:
-            where = where.extend_query(params)
-        fields = encode_fields(headers)
-        return Response(self, method, where, fields, options)
+        if method not in METHODS:
+            check_method(method)
+        return self._ask(method, url, headers, options)
+
+    def _ask(self, method: str, url: str, headers: HeadersLike | None, options: RequestOptions) -> Response:
+        place = self._places.get(url) or self._find(url)
+        if options and (params := options.get("params")) is not None:
+            place = Place(place.url.extend_query(params))
+        return Response(self, method, place, encode_fields(headers) if headers else [], options)
 
     def __call__(
         self, *, url: str, method: str = "GET", headers: HeadersLike | None = None, **options: Unpack[RequestOptions]
@@ -137,31 +133,38 @@ class Session:
 
     def get(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
         """A GET request."""
-        return self.request("GET", url, headers, **options)
+        return self._ask("GET", url, headers, options)
 
     def head(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
         """A HEAD request."""
-        return self.request("HEAD", url, headers, **options)
+        return self._ask("HEAD", url, headers, options)
 
     def options(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
         """An OPTIONS request."""
-        return self.request("OPTIONS", url, headers, **options)
+        return self._ask("OPTIONS", url, headers, options)
 
     def delete(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
         """A DELETE request."""
-        return self.request("DELETE", url, headers, **options)
+        return self._ask("DELETE", url, headers, options)
 
     def post(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
         """A POST request; entered without a body it is open for writing."""
-        return self.request("POST", url, headers, **options)
+        return self._ask("POST", url, headers, options)
 
     def put(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
         """A PUT request; entered without a body it is open for writing."""
-        return self.request("PUT", url, headers, **options)
+        return self._ask("PUT", url, headers, options)
 
     def patch(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
         """A PATCH request; entered without a body it is open for writing."""
-        return self.request("PATCH", url, headers, **options)
+        return self._ask("PATCH", url, headers, options)
+
+    def _find(self, url: str) -> Place:
+        place = Place(self._resolve(url))
+        if len(self._places) >= URLS:
+            self._places.clear()
+        self._places[url] = place
+        return place
 
     def _resolve(self, url: str) -> URL:
         if not url.isprintable():
@@ -181,24 +184,8 @@ class Session:
 
     # -- used by Response --------------------------------------------------------------------------------------
 
-    def add_defaults(self, x: SentRequest, fields: Fields) -> None:
-        """The host, then the session's own headers, then the toolkit's, each unless it is there."""
-        if not fields and not len(self.headers):
-            fields.append((b"host", host_field(x._url)))
-            fields += self._defaults
-            if x._decode and self._accept_encoding[1]:
-                fields.append(self._accept_encoding)
-            return
-        if find_field(fields, b"host") is None:
-            fields.insert(0, (b"host", host_field(x._url)))
-        more = encode_fields(self.headers) if len(self.headers) else []
-        for name, value in [*more, *self._defaults]:
-            if find_field(fields, name.lower()) is None:
-                fields.append((name, value))
-        if x._decode and self._accept_encoding[1] and find_field(fields, b"accept-encoding") is None:
-            fields.append(self._accept_encoding)
-
-    def _bound(self) -> Transports:
+    def bound(self) -> Transports:
+        """The connections, on the running loop. Raises `UseError` while they are in use on another one."""
         loop = asyncio.get_running_loop()
         transports = self._transports
         if transports is not None and transports.loop is not loop:
@@ -217,11 +204,3 @@ class Session:
                 dial=None if self._app is None else self._app.new_connection,
             )
         return transports
-
-    async def acquire(self, url: URL, timeouts: Timeouts) -> ClientConnection:
-        """A connection to this URL's origin."""
-        return await self._bound().acquire(Origin(url.scheme, url.raw_host or "", url.port or 0), timeouts)
-
-    def give_back(self, connection: ClientConnection) -> None:
-        """A connection on which nothing was sent."""
-        self._bound().give_back(connection)

@@ -31,6 +31,8 @@ class ClientWatch(Watch):
 
     def read_of(self, x: Exchange) -> Deadline:
         """The one its options asked for."""
+        if not x._options:  # type: ignore[attr-defined]
+            return self.read
         own = x.timeouts.read  # type: ignore[attr-defined]
         return self.read if own == self.read.seconds else self._own(x, "read", own)
 
@@ -41,7 +43,9 @@ class ClientWatch(Watch):
 
     def _own(self, x: Exchange, kind: str, seconds: float | None) -> Deadline:
         """A queue of its own, which lives as long as the exchange: durations may be as many as requests."""
-        deadlines: dict[str, Deadline] = x.deadlines  # type: ignore[attr-defined]
+        deadlines: dict[str, Deadline] | None = x._deadlines  # type: ignore[attr-defined]
+        if deadlines is None:
+            deadlines = x._deadlines = {}  # type: ignore[attr-defined]
         if kind not in deadlines:
             deadlines[kind] = Deadline(self.clock, kind, seconds)
         return deadlines[kind]
@@ -72,6 +76,13 @@ class Transports:
         self._dial = dial
         self._open: set[ClientConnection] = set()
         self.closed = False
+
+    def ready(self, origin: Origin) -> ClientConnection | None:
+        """An idle connection, if there is one that nobody waits for."""
+        while True:
+            connection = self.pool.take(origin)
+            if connection is None or connection.usable:
+                return connection  # one that is ending: `gone` takes it out of the count
 
     async def acquire(self, origin: Origin, timeouts: Timeouts) -> ClientConnection:
         """A connection for one exchange. Raises `PoolTimeout`, `ConnectTimeout`, `ConnectError`."""
@@ -158,7 +169,9 @@ class Transports:
         if self.closed:
             connection.close()
             return
-        self._serve(self.pool.give_back(connection.origin, connection))
+        served = self.pool.give_back(connection.origin, connection)
+        if served:
+            self._serve(served)
 
     def gone(self, connection: ClientConnection) -> None:
         """It ended."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import httptools
 
 from toolkit.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
-from toolkit.protocol.framing import CLOSE, NONE, RAW_BYTES, Framing, bodyless, inbound_framing
+from toolkit.protocol.framing import CLOSE, LENGTH, NONE, RAW_BYTES, Framing, bodyless, inbound_framing, parse_length
 from toolkit.protocol.headers import FORBIDDEN_IN_VALUE, TOKEN, Fields
 
 if TYPE_CHECKING:
@@ -83,9 +83,9 @@ class RequestHead(_Head):
 
 
 class ResponseHead(_Head):
-    """A response's head, interim ones included."""
+    """A response's head, interim ones included. `coding` is the content-encoding of a body, None without one."""
 
-    __slots__ = ("fields", "framing", "keep_alive", "length", "minor", "reason", "status", "upgrade")
+    __slots__ = ("coding", "fields", "framing", "keep_alive", "length", "minor", "reason", "status")
 
     def __init__(
         self,
@@ -96,7 +96,7 @@ class ResponseHead(_Head):
         framing: Framing,
         length: int,
         keep_alive: bool,
-        upgrade: bytes | None,
+        coding: str | None,
     ) -> None:
         self.status: Final = status
         self.reason: Final = reason
@@ -105,11 +105,11 @@ class ResponseHead(_Head):
         self.framing: Final = framing
         self.length: Final = length
         self.keep_alive: Final = keep_alive
-        self.upgrade: Final = upgrade
+        self.coding: Final = coding
 
     def _values(self) -> tuple[object, ...]:
         first = (self.status, self.reason, self.minor, self.fields)
-        return (*first, self.framing, self.length, self.keep_alive, self.upgrade)
+        return (*first, self.framing, self.length, self.keep_alive, self.coding)
 
 
 # RFC 3986 3.2.2, 3.2.3 without userinfo: reg-name or IP-literal, an optional port (CVE-2026-48710: `Host: a/b?c=`).
@@ -125,6 +125,10 @@ NOTHING: Final[tuple[bytes, ...]] = ()
 DECISIVE: Final = {
     len(name): name
     for name in b"host content-length transfer-encoding connection proxy-connection expect upgrade".split()
+}
+# Likewise in an answer.
+DECISIVE_ANSWERED: Final = {
+    len(name): name for name in b"content-length content-encoding connection transfer-encoding".split()
 }
 
 
@@ -226,10 +230,13 @@ class _Parser:
     def on_header(self, name: bytes, value: bytes) -> None:
         self.fields.append((name, value))
 
+    def _too_many(self, fields: Fields) -> LimitExceeded:
+        return LimitExceeded(f"{len(fields)} header fields, the limit is {self._limits.fields}", 431)
+
     def _take_fields(self) -> tuple[Fields, _Facts]:
         fields, self.fields = self.fields, []
         if len(fields) > self._limits.fields:
-            raise LimitExceeded(f"{len(fields)} header fields, the limit is {self._limits.fields}", 431)
+            raise self._too_many(fields)
         facts = _Facts(fields)
         if facts.blanks:
             # llhttp strips white space before a value, not behind it (RFC 9112 5.1).
@@ -349,22 +356,12 @@ class RequestHeadParser(_Parser):
 class ResponseHeadParser(_Parser):
     """Response heads, one block at a time; the request's method decides how each is read."""
 
-    __slots__ = ("reason",)
-
-    _parser: httptools.HttpResponseParser | None
-
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(limits)
-        self.reason = b""
-
-    def on_status(self, reason: bytes) -> None:
-        self.reason = reason
+    __slots__ = ()
 
     def parse(self, block: bytes, method: str) -> ResponseHead:
         """`block` is one head through its CRLFCRLF, `method` that of the request. Raises `RemoteProtocolError`."""
         # llhttp would wait for a body here, or for the end of the connection: a parser for each head.
         parser = httptools.HttpResponseParser(self)
-        self.reason = b""
         try:
             parser.feed_data(block)
         except httptools.HttpParserUpgrade:
@@ -374,27 +371,54 @@ class ResponseHeadParser(_Parser):
             if IMPOSSIBLE.search(block) is not None or not block.startswith(b"HTTP/"):
                 raise RemoteProtocolError(MALFORMED_RESPONSE, 502) from None
             raise RemoteProtocolError(f"{MALFORMED_RESPONSE} ({error})", 502) from None
-        fields, facts = self._take_fields()
-        if not block.startswith(b"HTTP/") or FORBIDDEN_IN_VALUE.search(self.reason) is not None:
+        fields, self.fields = self.fields, []
+        if len(fields) > self._limits.fields:
+            raise self._too_many(fields)
+        # llhttp strips white space before a value, not behind it (RFC 9112 5.1). `find`, not `in`: that asks a bytes
+        # object first whether it is a number.
+        if block.find(b" \r\n") >= 0 or block.find(b"\t") >= 0:
+            fields = [(name, value.rstrip(b" \t")) for name, value in fields]
+        reason = block[13 : block.find(b"\r\n")].decode("latin-1")  # behind `HTTP/1.1 200 `
+        if not block.startswith(b"HTTP/") or not (
+            reason.isprintable() or FORBIDDEN_IN_VALUE.search(reason.encode("latin-1")) is None
+        ):
             raise RemoteProtocolError(MALFORMED_RESPONSE, 502)
         status = parser.get_status_code()
-        version = parser.get_http_version()
-        if version not in ("1.1", "1.0") or not 100 <= status <= 999:
+        if not block.startswith((b"HTTP/1.1", b"HTTP/1.0")) or not 100 <= status <= 999:
+            version = parser.get_http_version()
             raise RemoteProtocolError(f"response head: HTTP/{version} {status} is not understood", 502)
-        minor = 1 if version == "1.1" else 0
-        keep_alive = _keep_alive(minor, facts.connection)
-        if status == 101 or (method == "CONNECT" and 200 <= status < 300):
-            framing, length = RAW_BYTES, -1
-        elif facts.codings or facts.lengths:
-            framing, length = inbound_framing(facts.codings, facts.lengths, request=False, http10=not minor)
-        else:
-            framing, length = CLOSE, -1
-        if framing is not RAW_BYTES and bodyless(method, status):
+        return _response_head(method, status, reason, block[7] & 1, fields)
+
+
+def _response_head(method: str, status: int, reason: str, minor: int, fields: Fields) -> ResponseHead:
+    """One pass over the fields, and what follows from those that decide something."""
+    lengths = transfer = connection = codings = NOTHING
+    for name, value in fields:
+        key = DECISIVE_ANSWERED.get(len(name))
+        if key is not None and name.lower() == key:
+            if key == b"content-length":
+                lengths = (*lengths, value)
+            elif key == b"content-encoding":
+                codings = (*codings, value)
+            elif key == b"connection":
+                connection = (*connection, value)
+            else:
+                transfer = (*transfer, value)
+    keep_alive = _keep_alive(minor, connection) if connection else minor == 1
+    framing, length = CLOSE, -1
+    if status == 101 or (method == "CONNECT" and 200 <= status < 300):
+        framing = RAW_BYTES
+    else:
+        if len(lengths) == 1 and not transfer:
+            framing, length = LENGTH, parse_length(lengths[0])
+        elif transfer or lengths:
+            framing, length = inbound_framing(transfer, lengths, request=False, http10=not minor)
+        if bodyless(method, status):
             framing = NONE  # the length a HEAD's answer states is kept: it is what a GET would bring
-        if framing is CLOSE:
-            keep_alive = False
-        reason = self.reason.decode("latin-1")
-        return ResponseHead(status, reason, minor, fields, framing, length, keep_alive, _upgrade(facts))
+    if framing is CLOSE:
+        keep_alive = False
+    coding = b", ".join(codings).decode("latin-1") if codings and framing not in (NONE, RAW_BYTES) else None
+    return ResponseHead(status, reason, minor, fields, framing, length, keep_alive, coding)
 
 
 def serialize_fields(fields: Fields) -> bytes:

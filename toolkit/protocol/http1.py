@@ -67,6 +67,9 @@ class ResponseSink(Sink, Protocol):
     def on_head(self, head: ResponseHead) -> None:
         """A final head, or 101. With `framing is NONE` it is the whole message: no `on_end` follows."""
 
+    def on_message(self, head: ResponseHead, body: bytes) -> None:
+        """A final head with the whole of its body, in one piece: `on_head`, `on_body` and `on_end` in one call."""
+
     def on_interim(self, head: ResponseHead) -> None:
         """A 1xx head."""
 
@@ -78,6 +81,7 @@ class _State(IntEnum):
     PASS = 3  # CLOSE and RAW
     HELD = 4
     DEAD = 5
+    UNASKED = 6  # a client's, while no request is under way
 
 
 _HEAD: Final = _State.HEAD
@@ -86,6 +90,7 @@ _CHUNKED: Final = _State.CHUNKED
 _PASS: Final = _State.PASS
 _HELD: Final = _State.HELD
 _DEAD: Final = _State.DEAD
+_UNASKED: Final = _State.UNASKED
 
 
 class Receiver:
@@ -159,6 +164,8 @@ class Receiver:
                 elif state is _PASS:
                     self.sink.on_body(data)
                     return
+                elif state is _UNASKED:  # a byte of it kept would become the head of the next answer (RFC 9112 9.2)
+                    raise RemoteProtocolError("bytes that no request asked for", 502)
                 else:
                     return
         except RemoteProtocolError as error:
@@ -233,8 +240,7 @@ class Receiver:
             self.held = block + rest
             self.sink.on_held(len(self.held))
             return b""
-        self._take_head(block)
-        return rest
+        return self._take_head(block, rest)
 
     def _continue_head(self, data: bytes) -> tuple[bytes | None, bytes]:
         """Add to a head that comes in parts, each byte looked at once."""
@@ -280,7 +286,8 @@ class Receiver:
     def _check_start(self, partial: bytearray, before: int) -> None:
         raise NotImplementedError
 
-    def _take_head(self, block: bytes) -> None:
+    def _take_head(self, block: bytes, rest: bytes) -> bytes:
+        """One head, with what came behind it; returns what is left of that."""
         raise NotImplementedError
 
     def _begin_body(self, head: RequestHead | ResponseHead) -> None:
@@ -375,7 +382,7 @@ class RequestReceiver(Receiver):
             return self._oversize(block)
         return super()._first_fault(block)
 
-    def _take_head(self, block: bytes) -> None:
+    def _take_head(self, block: bytes, rest: bytes) -> bytes:
         try:
             head = self._parser.parse(block)
         except RemoteProtocolError as error:
@@ -383,9 +390,10 @@ class RequestReceiver(Receiver):
         if head.framing is NONE:
             self._state = _HELD  # first: what the sink does on a head may already ask for the next message
             self._heads.on_head(head)
-            return
+            return rest
         self._begin_body(head)
         self._heads.on_head(head)
+        return rest
 
 
 class ResponseReceiver(Receiver):
@@ -397,15 +405,29 @@ class ResponseReceiver(Receiver):
         super().__init__(sink, limits)
         self._heads = sink
         self._parser = ResponseHeadParser(limits)
+        self._state = _UNASKED
         self._method = ""
         self._upgrade = False
         self._interim = 0
 
     def expect(self, method: str, upgrade: bool) -> None:
         """The next response answers `method`; `upgrade`: 101 was asked for."""
+        if self._state is _UNASKED:
+            self._state = _HEAD
         self._method = method
         self._upgrade = upgrade
         self._interim = 0
+
+    @property
+    def between_messages(self) -> bool:
+        """No request is under way."""
+        return self._state is _UNASKED
+
+    def next_message(self) -> bool:
+        """The present exchange is over. True if bytes have come that no request asked for."""
+        if self._state is _HELD:
+            self._state = _UNASKED
+        return bool(self.held)
 
     def _malformed(self) -> RemoteProtocolError:
         return RemoteProtocolError(MALFORMED_RESPONSE, 502)
@@ -420,26 +442,25 @@ class ResponseReceiver(Receiver):
         if partial[:5] != b"HTTP/"[: len(partial)] and partial != b"\r":
             raise self._malformed()
 
-    def _receive_head(self, data: bytes) -> bytes:
-        if not self._method:  # a byte of it kept would become the head of the next request's answer (RFC 9112 9.2)
-            raise RemoteProtocolError("bytes that no request asked for", 502)
-        return super()._receive_head(data)
-
-    def _take_head(self, block: bytes) -> None:
+    def _take_head(self, block: bytes, rest: bytes) -> bytes:
         try:
             head = self._parser.parse(block, self._method)
         except RemoteProtocolError as error:
             raise self._first_fault(block) or error from None
-        if head.status >= 200 or head.status == 101:
-            if head.status == 101 and not self._upgrade:
-                raise RemoteProtocolError("101 Switching Protocols without having been asked", 502)
-            self._method = ""
-            self._begin_body(head)
-            self._heads.on_head(head)
-            if head.framing is LENGTH and not head.length:
-                self._end(None, True)
-        else:
+        status = head.status
+        if status < 200 and status != 101:
             self._interim += 1
             if self._interim > self.limits.interim:
                 raise LimitExceeded(f"more than {self.limits.interim} interim answers (1xx)", 502)
             self._heads.on_interim(head)
+            return rest
+        if status == 101 and not self._upgrade:
+            raise RemoteProtocolError("101 Switching Protocols without having been asked", 502)
+        length = head.length
+        if head.framing is LENGTH and length <= len(rest) and (self.limits.body is None or length <= self.limits.body):
+            self._state = _HELD  # first: what the sink does may already ask for the next message
+            self._heads.on_message(head, rest[:length])
+            return rest[length:]
+        self._begin_body(head)
+        self._heads.on_head(head)
+        return rest

@@ -69,6 +69,14 @@ class Inbound:
         self.received += len(data)
         return self.buffered
 
+    def fill(self, data: bytes) -> None:
+        """The whole body at once."""
+        if data:
+            self.chunks.append(data)
+        self.buffered = self.received = len(data)
+        self.ended = True
+        self.complete = True
+
     def end(self, complete: bool | None, trailers: Fields | None = None) -> None:
         """The wire saw the end of the body."""
         if self.error is not None:

@@ -108,26 +108,17 @@ class Readable:
 
         `limit` in bytes, `Limits.read` without one; over it `LimitExceeded`. After streaming began: `UseError`.
         """
-        if self._whole is not None:
-            return self._whole
+        whole = self._take_whole(limit)
+        if whole is not None:
+            return whole
         inbound = self._in
-        if inbound is None:
-            self._whole = b""
-            return b""
+        assert inbound is not None
         if self._wire is not None:
             inbound.claim(self._wire.owner(), self._say("read()"))
         if inbound.mode is not None:
             raise UseError(self._say("read() after streaming began; read whole or iterate, not both"))
         if limit is None:
             limit = self._limits.read
-        if inbound.ended and inbound.error is None and not inbound.coding and inbound.buffered <= limit:
-            inbound.mode = "whole"  # all of it is here
-            self._whole = b"".join(inbound.chunks) if len(inbound.chunks) != 1 else inbound.chunks[0]
-            inbound.chunks.clear()
-            inbound.release()
-            count, inbound.buffered = inbound.buffered, 0
-            self._consumed(count)
-            return self._whole
         pull = self.pull()
         inbound.mode = "whole"
         parts: list[bytes] = []
@@ -140,6 +131,33 @@ class Readable:
             parts.append(part)
         self._whole = parts[0] if len(parts) == 1 else b"".join(parts)
         return self._whole
+
+    def _take_whole(self, limit: int | None = None) -> bytes | None:
+        """The whole body, cached, where it is read already or all of it is here undecoded; otherwise None."""
+        whole = self._whole
+        if whole is not None:
+            return whole
+        inbound = self._in
+        if inbound is None:
+            self._whole = b""
+            return b""
+        if not inbound.ended or inbound.error is not None or inbound.mode is not None or inbound.coding:
+            return None
+        count = inbound.buffered
+        if count > (self._limits.read if limit is None else limit):
+            return None
+        wire = self._wire
+        if wire is not None and inbound.owner is not None:
+            inbound.claim(wire.owner(), self._say("read()"))
+        inbound.mode = "whole"
+        chunks = inbound.chunks
+        self._whole = whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        inbound.owner = None
+        inbound.buffered = 0
+        if wire is not None:
+            wire.consumed(self, count)
+        return whole
 
     async def text(self, limit: int | None = None) -> str:
         """The whole body as text, by the charset of its content-type, UTF-8 without one; bad bytes become U+FFFD."""

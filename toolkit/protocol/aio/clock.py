@@ -29,11 +29,12 @@ class Watched(Protocol):
 class Deadline:
     """All deadlines of one kind and duration, in the order in which they fall due."""
 
-    __slots__ = ("_clock", "_due", "kind", "seconds")
+    __slots__ = ("_clock", "_due", "_watched", "kind", "seconds")
 
     def __init__(self, clock: Clock, kind: str, seconds: float | None) -> None:
         self._clock = clock
         self._due: dict[Watched, float] = {}
+        self._watched = False  # the clock will ask
         self.kind = kind
         self.seconds = seconds
 
@@ -45,7 +46,8 @@ class Deadline:
         due = self._due
         due.pop(watched, None)
         at = due[watched] = self._clock.time() + seconds
-        if len(due) == 1:
+        if not self._watched:
+            self._watched = True
             self._clock.watch(self, at)
 
     def stop(self, watched: Watched) -> None:
@@ -62,6 +64,7 @@ class Deadline:
                 return at
             del due[watched]
             watched.on_deadline(self.kind)
+        self._watched = False
         return None
 
 

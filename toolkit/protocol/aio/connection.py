@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         "_lingering",
         "_paused",
         "_progress",
+        "_reading",
         "_unwritten",
         "_waiters",
         "_writing",
@@ -81,7 +82,8 @@ class Connection(asyncio.Protocol):
         self._waiters: list[asyncio.Future[None]] | None = None
         self._drainers: list[asyncio.Future[None]] | None = None
         self.splicing = False  # the kernel moves the inbound body past us
-        self._writing = watch.write  # the write deadline in force
+        self._reading = watch.read  # the read deadline in force
+        self._writing = watch.write  # likewise
         self._progress = 0  # what `_moved` said when the reader began to wait
         self._unwritten = 0  # what the transport held when its write deadline began
 
@@ -284,20 +286,35 @@ class Connection(asyncio.Protocol):
         """Wait until something arrives for `x`, or its link ends."""
         if x is not self.exchange or self.lost is not None:
             return
-        if self._waiters is None:
-            self._waiters = []
-        future = self.loop.create_future()
-        self._waiters.append(future)
-        reading = self.watch.read_of(x)
-        if reading.seconds is not None:
-            reading.start(self)
-            self._progress = self._moved(x)
+        future = self.arrival(x)
         try:
             await future
-        finally:
-            self._waiters.remove(future)
-            if not self._waiters:
-                reading.stop(self)
+        except BaseException:  # cancelled: nobody waits here any longer
+            waiters = self._waiters
+            if waiters and future in waiters:
+                waiters.remove(future)
+                if not waiters:
+                    self._reading.stop(self)
+            raise
+
+    def arrival(self, x: Exchange) -> asyncio.Future[None]:
+        """Done when something has arrived for `x` or its link has ended; until then its read deadline runs.
+
+        For whoever gives the exchange up when he is cancelled; others `receive`.
+        """
+        future = self.loop.create_future()
+        waiters = self._waiters
+        if waiters:
+            waiters.append(future)
+        else:
+            self._waiters = [future]
+        reading = self._reading = self.watch.read_of(x)
+        inbound = x._in
+        self._progress = (
+            x._sent if inbound is None else x._sent + inbound.received
+        )  # what is written is taken for sent: see `_read_stalled`
+        reading.start(self)
+        return future
 
     async def offload(self, call: Callable[[bytes], bytes], data: bytes) -> bytes:
         """In the loop's default thread pool."""
@@ -326,9 +343,13 @@ class Connection(asyncio.Protocol):
 
     def _wake(self) -> None:
         """Whoever waits for something to arrive looks again."""
-        for future in self._waiters or ():
-            if not future.done():
-                future.set_result(None)
+        waiters = self._waiters
+        if waiters:
+            self._waiters = None
+            self._reading.stop(self)
+            for future in waiters:
+                if not future.done():
+                    future.set_result(None)
 
     def _release_drainers(self) -> None:
         for future in self._drainers or ():
@@ -441,7 +462,7 @@ class Connection(asyncio.Protocol):
         if x is None or not waiters:
             return
         moved = self._moved(x)
-        reading = self.watch.read_of(x)
+        reading = self._reading
         if moved != self._progress or self._paused:
             self._progress = moved
             reading.start(self)
