@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
 from toolkit.protocol.aio.connection import Connection
@@ -24,16 +24,13 @@ __all__ = ["ClientConnection"]
 class ClientConnection(Connection):
     """One connection to an origin."""
 
-    __slots__ = ("_last", "_owner", "answered", "origin", "used")
-
-    exchange: Response | None
-    receiver: ResponseReceiver
+    __slots__ = ("_answers", "_last", "_owner", "answered", "origin", "used")
 
     def __init__(self, owner: Transports, origin: Origin) -> None:
         super().__init__(owner.watch)
         self._owner = owner
         self.origin = origin
-        self.receiver = ResponseReceiver(self, owner.watch.limits)
+        self.receiver = self._answers = ResponseReceiver(self, owner.watch.limits)
         self.used = 0  # exchanges begun
         self.answered = False  # a byte of the present answer has come
         self._last = False
@@ -44,7 +41,17 @@ class ClientConnection(Connection):
         self.exchange = x
         self.used += 1
         self.answered = False
-        self.receiver.expect(x.method, x._upgrade is not None)
+        self._answers.expect(x.method, x._upgrade is not None)
+
+    def take_back(self) -> None:
+        """From an exchange of which nothing was sent."""
+        self.exchange = None
+        self._answers.expect("", False)
+        self.watch.keep_alive.start(self)
+
+    def _lent_to(self) -> Response | None:
+        """Who has it: on this end a response."""
+        return cast("Response | None", self.exchange)
 
     @property
     def usable(self) -> bool:
@@ -84,7 +91,7 @@ class ClientConnection(Connection):
 
     def on_head(self, head: ResponseHead) -> None:
         """The answer's final head, or 101."""
-        x = self.exchange
+        x = self._lent_to()
         if x is None:
             return
         self.answered = True
@@ -102,7 +109,7 @@ class ClientConnection(Connection):
 
     def on_interim(self, head: ResponseHead) -> None:
         """1xx."""
-        x = self.exchange
+        x = self._lent_to()
         if x is not None:
             self.answered = True
             x._on_interim(head.status, Headers.from_fields(head.fields))
@@ -122,8 +129,8 @@ class ClientConnection(Connection):
 
     def _inbound_done(self, x: Exchange) -> None:
         self.hold(False)
-        if x._out is BODY and self._last and self.exchange is not None:
-            self._stop_upload(self.exchange, "the answer is complete and the connection closes")
+        if x._out is BODY and self._last and (response := self._lent_to()) is not None:
+            self._stop_upload(response, "the answer is complete and the connection closes")
         if x._out is DONE or x._out is ABORTED:
             self._cycle_done(x)
 
@@ -145,7 +152,7 @@ class ClientConnection(Connection):
         self._owner.give_back(self)
 
     def _on_fin(self) -> None:
-        x = self.exchange
+        x = self._lent_to()
         if x is None:
             self.close()
         elif x._in is not None and not x._in.ended:

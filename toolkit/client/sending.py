@@ -184,10 +184,8 @@ class SentRequest(Exchange):
         try:
             connection.send_request(cast("Response", self), self._target, self._fields, framing, whole)
         except BaseException:
-            connection.exchange = None
             self._wire = None
-            connection.receiver.expect("", False)
-            connection.watch.keep_alive.start(connection)
+            connection.take_back()
             self._session.give_back(connection)
             raise
         if complete:
