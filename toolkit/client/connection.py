@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
 from toolkit.protocol.aio.connection import JOINED, Connection
@@ -24,16 +24,13 @@ __all__ = ["ClientConnection"]
 class ClientConnection(Connection):
     """One connection to an origin."""
 
-    __slots__ = ("_last", "_owner", "answered", "origin", "used")
-
-    exchange: SentRequest | None
-    receiver: ResponseReceiver
+    __slots__ = ("_answers", "_last", "_owner", "answered", "origin", "used")
 
     def __init__(self, owner: Transports, origin: Origin) -> None:
         super().__init__(owner.watch)
         self._owner = owner
         self.origin = origin
-        self.receiver = ResponseReceiver(self, owner.watch.limits)
+        self.receiver = self._answers = ResponseReceiver(self, owner.watch.limits)
         self.used = 0  # exchanges begun
         self.answered = False  # a byte of the present answer has come
         self._last = False
@@ -48,7 +45,7 @@ class ClientConnection(Connection):
         self.used += 1
         self.answered = False
         options = x._options
-        self.receiver.expect(x.method, bool(options) and options.get("upgrade") is not None)
+        self._answers.expect(x.method, bool(options) and options.get("upgrade") is not None)
         x._wire = self
         if complete:
             x._out = DONE
@@ -60,6 +57,10 @@ class ClientConnection(Connection):
         else:
             self.transport.write(head)
             self.transport.write(body)
+
+    def _lent_to(self) -> SentRequest | None:
+        """Who has it: on this end a request that was sent."""
+        return cast("SentRequest | None", self.exchange)
 
     @property
     def usable(self) -> bool:
@@ -90,7 +91,7 @@ class ClientConnection(Connection):
 
     def on_head(self, head: ResponseHead) -> None:
         """The answer's final head, or 101."""
-        x = self.exchange
+        x = self._lent_to()
         if x is None:
             return
         self.answered = True
@@ -110,7 +111,7 @@ class ClientConnection(Connection):
 
     def on_message(self, head: ResponseHead, body: bytes) -> None:
         """An answer that came in one piece."""
-        x = self.exchange
+        x = self._lent_to()
         if x is None:
             return
         if x._out is not DONE:  # a request still on its way, which the answer may stop
@@ -133,7 +134,7 @@ class ClientConnection(Connection):
 
     def on_interim(self, head: ResponseHead) -> None:
         """1xx."""
-        x = self.exchange
+        x = self._lent_to()
         if x is not None:
             self.answered = True
             x.interim.append((head.status, Headers.from_fields(head.fields)))
@@ -153,8 +154,8 @@ class ClientConnection(Connection):
 
     def _inbound_done(self, x: Exchange) -> None:
         self.hold(False)
-        if x._out is BODY and self._last and self.exchange is not None:
-            self._stop_upload(self.exchange, "the answer is complete and the connection closes")
+        if x._out is BODY and self._last and (response := self._lent_to()) is not None:
+            self._stop_upload(response, "the answer is complete and the connection closes")
         if x._out is DONE or x._out is ABORTED:
             self._cycle_done(x)
 
@@ -175,7 +176,7 @@ class ClientConnection(Connection):
         self._owner.give_back(self)
 
     def _on_fin(self) -> None:
-        x = self.exchange
+        x = self._lent_to()
         if x is None:
             self.close()
         elif x._in is not None and not x._in.ended:

@@ -21,7 +21,8 @@ from toolkit.protocol.status import reason_phrase, status_line
 from toolkit.server.abort import Abort
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
-from toolkit.server.dispatch import answer_error, call_inline, hooked, run
+from toolkit.server.dispatch import answer_error, call_inline, run
+from toolkit.server.hooks import hooked
 
 if TYPE_CHECKING:
     import ssl
