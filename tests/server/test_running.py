@@ -10,22 +10,6 @@ import pytest
 from tests.helpers.served import KINDS, PATIENCE, Raw, served
 from toolkit import App, Request, Session, Timeouts
 from toolkit.errors import Disconnected, NetworkError
-from toolkit.server.running import _dialable
-
-
-@pytest.mark.parametrize(
-    ("host", "dialable"),
-    [
-        ("127.0.0.1", "127.0.0.1"),
-        ("0.0.0.0", "127.0.0.1"),
-        ("", "127.0.0.1"),
-        ("::", "[::1]"),
-        ("::1", "[::1]"),
-        ("192.0.2.1", "192.0.2.1"),
-    ],
-)
-def test_an_address_to_listen_on_as_one_to_connect_to(host: str, dialable: str) -> None:
-    assert _dialable(host) == dialable
 
 
 def has_ipv6() -> bool:

@@ -7,14 +7,14 @@ within `Timeouts.grace`, cancel what is left, close.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-import os
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 from toolkit.errors import NetworkError, RemoteProtocolError
 from toolkit.protocol.aio.clock import Clock
-from toolkit.protocol.aio.link import tune
 from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
@@ -22,6 +22,7 @@ from toolkit.server.abort import Abort
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
 from toolkit.server.dispatch import answer_error, call_inline, hooked, run
+from toolkit.server.listening import BACKLOG, address_of, bind_found, bind_unix, unlink
 
 if TYPE_CHECKING:
     import ssl
@@ -72,71 +73,59 @@ class Running:
 
     # -- listening ---------------------------------------------------------------------------------------------
 
-    async def listen(self, host: str, port: int, unix: str | None, tls: ssl.SSLContext | None) -> None:
-        """Bind and accept. Raises `NetworkError` when the address cannot be had."""
-        # asyncio's own default of 100 loses connections in a burst; the kernel caps it at somaxconn.
-        backlog = 4096
-        # A peer that does not answer close_notify is a peer that lingers; asyncio would wait for it for 30 s.
-        patience = None if tls is None else self.app.timeouts.linger
-        handshake = None if tls is None else self.app.timeouts.head
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        unix: str | None,
+        tls: ssl.SSLContext | None,
+        inherited: list[socket.socket] | None = None,
+    ) -> None:
+        """Bind and accept; `inherited` sockets are bound already. Raises `NetworkError` if an address cannot be had."""
         try:
-            if unix is not None:
-                self.servers.append(
-                    await self.loop.create_unix_server(
-                        self._accept,
-                        unix,
-                        ssl=tls,
-                        backlog=backlog,
-                        ssl_handshake_timeout=handshake,
-                        ssl_shutdown_timeout=patience,
-                    )
-                )
+            if inherited is not None:
+                sockets = inherited
+            elif unix is not None:
+                sockets = [bind_unix(unix)]
                 self._unix_path = unix
-                scheme = "https" if tls is not None else "http"
-                self.address = f"{scheme}+unix://{unix.replace('/', '%2F')}"
-                return
-            sockets = await self._bind(host, port)
+            else:
+                loop = self.loop
+                found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+                sockets = bind_found(found, port)
             for sock in sockets:
-                self.servers.append(
-                    await self.loop.create_server(
-                        self._accept,
-                        sock=sock,
-                        ssl=tls,
-                        backlog=backlog,
-                        ssl_handshake_timeout=handshake,
-                        ssl_shutdown_timeout=patience,
-                    )
-                )
+                self.servers.append(await self._accept_from(sock, tls))
         except OSError as error:
             where = unix if unix is not None else f"{host}:{port}"
             raise NetworkError(f"cannot listen on {where}: {error}") from error
-        name = sockets[0].getsockname()
-        self.address = f"{'https' if tls is not None else 'http'}://{_dialable(name[0])}:{name[1]}"
+        self.address = address_of(sockets[0], secure=tls is not None)
+
+    async def _accept_from(self, sock: socket.socket, tls: ssl.SSLContext | None) -> asyncio.AbstractServer:
+        # A peer that does not answer close_notify is a peer that lingers; asyncio would wait for it for 30 s.
+        patience = None if tls is None else self.app.timeouts.linger
+        handshake = None if tls is None else self.app.timeouts.head
+        if sock.family == getattr(socket, "AF_UNIX", None):
+            create = self.loop.create_unix_server
+            if sys.version_info >= (3, 13):  # its name is ours to take away: other processes may accept from it
+                create = functools.partial(create, cleanup_socket=False)
+            return await create(
+                self._accept,
+                sock=sock,
+                ssl=tls,
+                backlog=BACKLOG,
+                ssl_handshake_timeout=handshake,
+                ssl_shutdown_timeout=patience,
+            )
+        return await self.loop.create_server(
+            self._accept,
+            sock=sock,
+            ssl=tls,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=handshake,
+            ssl_shutdown_timeout=patience,
+        )
 
     def _accept(self) -> ServerConnection:
         return ServerConnection(self)
-
-    async def _bind(self, host: str, port: int) -> list[socket.socket]:
-        """A socket for each address of `host`; all of them on the first one's port where `port` is 0."""
-        found = await self.loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        sockets: list[socket.socket] = []
-        try:
-            for family, kind, proto, _, address in dict.fromkeys(found):
-                sock = socket.socket(family, kind, proto)
-                sockets.append(sock)
-                sock.setblocking(False)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                tune(sock)
-                if port == 0 and len(sockets) > 1:
-                    address = (address[0], sockets[0].getsockname()[1], *address[2:])
-                sock.bind(address)
-        except OSError:
-            for sock in sockets:
-                sock.close()
-            raise
-        return sockets
 
     # -- requests ----------------------------------------------------------------------------------------------
 
@@ -238,10 +227,7 @@ class Running:
         await self._turns()
         self.clock.close()
         if self._unix_path is not None:
-            try:
-                os.unlink(self._unix_path)
-            except FileNotFoundError:
-                pass
+            unlink(self._unix_path)
 
     async def _turns(self) -> None:
         """Transports report their end in a later turn of the loop."""
@@ -260,12 +246,3 @@ class Running:
         except TimeoutError:
             return False
         return True
-
-
-def _dialable(host: str) -> str:
-    """An address to listen on, as one to connect to."""
-    if host in ("", "0.0.0.0"):
-        return "127.0.0.1"
-    if host == "::":
-        return "[::1]"
-    return f"[{host}]" if ":" in host else host
