@@ -1,7 +1,8 @@
 """A running application: one event loop's listeners, connections, clock, and its end.
 
-The graceful end: stop accepting, end idle connections, tell long streams (`r.stopping()`), let running exchanges finish
-within `Timeouts.grace`, cancel what is left, close.
+The graceful end: tell long streams (`r.stopping()`), stop accepting, end connections that have been idle for a moment
+(a request may be on its way on the others: they may say it, and are answered with `connection: close`), let running
+exchanges finish within `Timeouts.grace`, cancel what is left, close.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import functools
 import logging
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import NetworkError, RemoteProtocolError
 from toolkit.protocol.aio.clock import Clock
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["Running"]
 
 log = logging.getLogger("toolkit.server")
+
+# Seconds, a round trip: a client that has just been answered, or let in, may have sent a request that is on its way.
+LAST_CALL: Final = 0.1
 
 
 class ServerWatch(Watch):
@@ -61,13 +65,15 @@ class Running:
         self.idle = self.clock.deadline("idle", timeouts.idle)
         self.watch.deadlines += [self.head, self.slow_body, self.after, self.idle]
         self.connections: set[ServerConnection] = set()
-        self.servers: list[asyncio.AbstractServer] = []
+        self.servers: list[asyncio.Server] = []
         self.address = ""
         self.is_stopping = False
+        self.admits = True  # also while stopping, for a moment: who came just before it is still heard
         self._stopping: list[asyncio.Future[None]] = []
         self._settled: asyncio.Future[None] | None = None
         self._unsettled: ServerConnection | None = None  # what `_settled` waits for: one of them
         self._unix_path: str | None = None
+        self._secure = False
         self._find = app.router.find
         self.parser = RequestHeadParser(app.limits)  # of all connections: it holds nothing between two heads
 
@@ -97,9 +103,10 @@ class Running:
         except OSError as error:
             where = unix if unix is not None else f"{host}:{port}"
             raise NetworkError(f"cannot listen on {where}: {error}") from error
-        self.address = address_of(sockets[0], secure=tls is not None)
+        self._secure = tls is not None
+        self.address = address_of(sockets[0], secure=self._secure)
 
-    async def _accept_from(self, sock: socket.socket, tls: ssl.SSLContext | None) -> asyncio.AbstractServer:
+    async def _accept_from(self, sock: socket.socket, tls: ssl.SSLContext | None) -> asyncio.Server:
         # A peer that does not answer close_notify is a peer that lingers; asyncio would wait for it for 30 s.
         patience = None if tls is None else self.app.timeouts.linger
         handshake = None if tls is None else self.app.timeouts.head
@@ -208,32 +215,63 @@ class Running:
     async def stop(self) -> None:
         """The graceful end; see above. Takes at most `Timeouts.grace`, and a little more for the cancelled."""
         self.is_stopping = True
-        for server in self.servers:
-            server.close()
         for future in list(self._stopping):
             if not future.done():
                 future.set_result(None)
+        now = self.loop.time()
         for connection in list(self.connections):
-            connection.begin_stop()
+            connection.begin_stop(now - LAST_CALL)
+        if self.servers:
+            await self._stop_accepting()
+        last_call = self.loop.call_later(LAST_CALL, self._end_idle)
         if not await self._all_settled(self.app.timeouts.grace):
+            self._end_idle()
             for connection in list(self.connections):
                 connection.end_now()
             await self._all_settled(1)
-        for connection in list(self.connections):
-            connection.transport.close()
-        await self._turns()
-        for connection in list(self.connections):
-            connection.transport.abort()  # what lingers has said everything; its peer had its time
-        await self._turns()
+        last_call.cancel()
+        self.admits = False
+        await self._end_links()
         self.clock.close()
         if self._unix_path is not None:
             unlink(self._unix_path)
 
+    async def _stop_accepting(self) -> None:
+        """Let in who came before: accepted links become connections some turns later, over TLS some round trips."""
+        try:
+            await self._turns()
+            for server in self.servers:
+                for sock in server.sockets:
+                    self.loop.remove_reader(sock.fileno())
+            await self._turns()  # asyncio drops links that it has not set up when their server is closed
+        finally:
+            for server in self.servers:
+                server.close()
+        await self._turns()  # uvloop accepts until here
+        if self._secure:
+            await asyncio.sleep(LAST_CALL)
+
+    def _end_idle(self) -> None:
+        """Nobody said anything in time."""
+        self.admits = False
+        for connection in list(self.connections):
+            connection.begin_stop()
+
+    async def _end_links(self) -> None:
+        """What lingers has said everything; its peer had its time."""
+        for connection in list(self.connections):
+            connection.transport.close()
+        if self.connections:
+            await self._turns()
+        for connection in list(self.connections):
+            connection.transport.abort()
+        if self.connections:
+            await self._turns()
+
     async def _turns(self) -> None:
-        """Transports report their end in a later turn of the loop."""
+        """Transports report their beginning and their end in a later turn of the loop."""
         for _ in range(3):
-            if self.connections:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     async def _all_settled(self, seconds: float | None) -> bool:
         """Wait until no connection has anything left to say; False after `seconds`."""
