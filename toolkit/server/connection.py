@@ -14,6 +14,7 @@ messages are done. After a handler returned with input still to come, the body i
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError
@@ -71,9 +72,11 @@ class ServerConnection(AnsweringConnection):
         super().connection_made(transport)
         self.peer = peer_of(transport)
         self.scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
-        if self.running.is_stopping:  # accepted, or its handshake done, too late
-            self.transport.abort()
-            return
+        if self.running.is_stopping:
+            if not self.running.admits:  # accepted, or its handshake done, too late
+                self.transport.abort()
+                return
+            self._last = True
         self.running.connections.add(self)
         self._await_head(self.running.head)
 
@@ -452,14 +455,16 @@ class ServerConnection(AnsweringConnection):
                 self.transport.set_write_buffer_limits(0, 0)  # `resume_writing` when the last byte is out
             self.running.settled()
 
-    def begin_stop(self) -> None:
-        """No further request; an idle connection ends now."""
+    def begin_stop(self, since: float = math.inf) -> None:
+        """No further request than one; a connection that has been idle `since` then ends now."""
         self._last = True
         if self._lingering or self.transport.is_closing():
             self._tell_settled()
         x = self.exchange
         if x is None:
-            if not (self.receiver.in_head or self._lingering):
+            waiting = self._waiting
+            recent = waiting is not None and waiting.began(self) > since
+            if not (self.receiver.in_head or self._lingering or recent):
                 self.close()
         elif self._after is not None and x._in is not None and not x._in.claimed:
             self._leave()
