@@ -141,7 +141,7 @@ class Response(SentRequest):
             if pending is not None:
                 yield from pending.__await__()
             elif self._wire is not None:
-                yield from self._wire.arrival(self)
+                yield from self._wire.receive(self).__await__()
             if self._follows or self._pump is not None or self._head is None or self._take_whole(None) is None:
                 yield from self._rest().__await__()
         except BaseException:
@@ -190,7 +190,7 @@ class Response(SentRequest):
             return self
         try:
             if pending is None and self._wire is not None:
-                await self._wire.arrival(self)
+                await self._wire.receive(self)
             if self._follows or self._head is None:
                 await self.head()
         except BaseException:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from toolkit.errors import Disconnected, LimitExceeded, RemoteProtocolError, UseError
 from toolkit.protocol.inbound import Pull, decoding
 from toolkit.protocol.lines import charset_of, lines_of
+from toolkit.protocol.wire import READY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
     from toolkit.protocol.decoding import Decoder
     from toolkit.protocol.exchange import Exchange
@@ -175,17 +176,17 @@ class Readable:
             inbound.coding = ""
         return inbound.decoder
 
-    async def _receive(self, inbound: Inbound) -> None:
-        """Wait for something to arrive; the first to wait is who the peer's 100-continue waits for."""
+    def _receive(self, inbound: Inbound) -> Awaitable[None]:
+        """To be awaited: something arrives. The first to wait is who the peer's 100-continue waits for."""
         wire = self._wire
         if wire is None:
             if not inbound.ended:
                 inbound.fail(Disconnected("the connection is gone"))
-            return
+            return READY
         if inbound.expect:
             inbound.expect = False
             wire.send_continue()
-        await wire.receive(cast("Exchange", self))
+        return wire.receive(cast("Exchange", self))
 
     def _consumed(self, count: int) -> None:
         if self._wire is not None:

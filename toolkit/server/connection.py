@@ -28,6 +28,8 @@ from toolkit.server.answering import AnsweringConnection
 from toolkit.server.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from toolkit.protocol.aio.clock import Deadline
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.head import RequestHead
@@ -242,11 +244,11 @@ class ServerConnection(AnsweringConnection):
             self._resume()
             self.running.after.start(self)
 
-    async def receive(self, x: Exchange) -> None:
+    def receive(self, x: Exchange) -> Awaitable[None]:
         """A reader, perhaps of a body that is held: it goes on."""
         if self._paused and x is self.exchange:
             self.consumed(x, 0)
-        await super().receive(x)
+        return super().receive(x)
 
     def _leave(self) -> None:
         """End the connection though the body is not: nobody reads it."""
