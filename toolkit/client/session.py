@@ -67,7 +67,7 @@ class Session:
         if tls is not None and not isinstance(tls, ssl.SSLContext):
             raise UseError(f"Session(tls={tls!r}): expected an ssl.SSLContext")
         self._app = app
-        self._unix = unix
+        self._unix_path = unix
         self._tls = tls
         self.limits = limits
         self.timeouts = timeouts
@@ -199,7 +199,7 @@ class Session:
                 self.limits,
                 self.timeouts,
                 pool,
-                unix=self._unix,
+                unix=self._unix_path,
                 tls=self._tls,
                 dial=None if self._app is None else self._app.new_connection,
             )

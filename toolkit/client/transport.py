@@ -71,7 +71,7 @@ class Transports:
         self.hold = self.clock.deadline("hold", timeouts.hold)
         self.watch.deadlines.append(self.hold)
         self.pool = pool
-        self._unix = unix
+        self._unix_path = unix
         self._tls = tls
         self._dial = dial
         self._open: set[ClientConnection] = set()
@@ -129,14 +129,14 @@ class Transports:
             connection = factory()
             memory_pair(connection, self._dial())
             return connection
-        where = self._unix if self._unix is not None else f"{origin.host}:{origin.port}"
+        where = self._unix_path if self._unix_path is not None else f"{origin.host}:{origin.port}"
         tls = self._context() if origin.scheme == "https" else None
         name, patience = (None, None) if tls is None else (origin.host, self.watch.timeouts.linger)
         try:
             async with asyncio.timeout(seconds):
-                if self._unix is not None:
+                if self._unix_path is not None:
                     transport, connection = await self.loop.create_unix_connection(
-                        factory, self._unix, ssl=tls, server_hostname=name, ssl_shutdown_timeout=patience
+                        factory, self._unix_path, ssl=tls, server_hostname=name, ssl_shutdown_timeout=patience
                     )
                 else:
                     transport, connection = await self.loop.create_connection(

@@ -458,8 +458,7 @@ class Connection(asyncio.Protocol):
     def _read_stalled(self) -> None:
         """A reader waited for `read` seconds; bytes on their way out count as life."""
         x = self.exchange
-        waiters = self._waiters
-        if x is None or not waiters:
+        if x is None or all(future.done() for future in self._waiters or ()):
             return
         moved = self._moved(x)
         reading = self._reading
