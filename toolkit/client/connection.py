@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
 from toolkit.protocol.aio.connection import JOINED, Connection
@@ -24,13 +24,14 @@ __all__ = ["ClientConnection"]
 class ClientConnection(Connection):
     """One connection to an origin."""
 
-    __slots__ = ("_answers", "_last", "_owner", "answered", "origin", "used")
+    __slots__ = ("_answers", "_asking", "_last", "_owner", "answered", "origin", "used")
 
     def __init__(self, owner: Transports, origin: Origin) -> None:
         super().__init__(owner.watch)
         self._owner = owner
         self.origin = origin
         self.receiver = self._answers = ResponseReceiver(self, owner.watch.limits)
+        self._asking: SentRequest | None = None  # who has the wire now: `exchange`, by what it is on this end
         self.used = 0  # exchanges begun
         self.answered = False  # a byte of the present answer has come
         self._last = False
@@ -41,12 +42,12 @@ class ClientConnection(Connection):
         `complete`: that is all of the request.
         """
         self.watch.keep_alive.stop(self)
-        self.exchange = x
+        self.exchange = self._asking = x
         self.used += 1
         self.answered = False
         options = x._options
         self._answers.expect(x.method, bool(options) and options.get("upgrade") is not None)
-        x._wire = self
+        x._wire = x._connection = self
         if complete:
             x._out = DONE
             x._sent += len(body)
@@ -57,10 +58,6 @@ class ClientConnection(Connection):
         else:
             self.transport.write(head)
             self.transport.write(body)
-
-    def _lent_to(self) -> SentRequest | None:
-        """Who has it: on this end a request that was sent."""
-        return cast("SentRequest | None", self.exchange)
 
     @property
     def usable(self) -> bool:
@@ -91,7 +88,7 @@ class ClientConnection(Connection):
 
     def on_head(self, head: ResponseHead) -> None:
         """The answer's final head, or 101."""
-        x = self._lent_to()
+        x = self._asking
         if x is None:
             return
         self.answered = True
@@ -111,7 +108,7 @@ class ClientConnection(Connection):
 
     def on_message(self, head: ResponseHead, body: bytes) -> None:
         """An answer that came in one piece."""
-        x = self._lent_to()
+        x = self._asking
         if x is None:
             return
         if x._out is not DONE:  # a request still on its way, which the answer may stop
@@ -134,7 +131,7 @@ class ClientConnection(Connection):
 
     def on_interim(self, head: ResponseHead) -> None:
         """1xx."""
-        x = self._lent_to()
+        x = self._asking
         if x is not None:
             self.answered = True
             x.interim.append((head.status, Headers.from_fields(head.fields)))
@@ -154,20 +151,20 @@ class ClientConnection(Connection):
 
     def _inbound_done(self, x: Exchange) -> None:
         self.hold(False)
-        if x._out is BODY and self._last and (response := self._lent_to()) is not None:
-            self._stop_upload(response, "the answer is complete and the connection closes")
+        if x._out is BODY and self._last and self._asking is not None:
+            self._stop_upload(self._asking, "the answer is complete and the connection closes")
         if x._out is DONE or x._out is ABORTED:
             self._cycle_done(x)
 
     def _cycle_done(self, x: Exchange) -> None:
         x._wire = None
-        self.exchange = None
+        self.exchange = self._asking = None
         if self.lost is not None:
             return
         if self._last or x._out is not DONE or self.peer_ended:
             self.close()
             return
-        if self.receiver.next_message():  # bytes behind the answer, of no request: they would poison the next one
+        if self._answers.next_message():  # bytes behind the answer, of no request: they would poison the next one
             self.fail(RemoteProtocolError("bytes behind the end of an answer", 502))
             return
         if self._paused:
@@ -176,7 +173,7 @@ class ClientConnection(Connection):
         self._owner.give_back(self)
 
     def _on_fin(self) -> None:
-        x = self._lent_to()
+        x = self._asking
         if x is None:
             self.close()
         elif x._in is not None and not x._in.ended:

@@ -136,12 +136,10 @@ class Response(SentRequest):
         # A generator, and the plain case written out: this frame alone lies between who awaits and what is awaited.
         if self.timeouts.total is not None:
             return (yield from self._within_total().__await__())
+        pending = self._begin(open_body=False)
         try:
-            pending = self._begin(open_body=False)
             if pending is not None:
                 yield from pending.__await__()
-            elif self._wire is not None:
-                yield from self._wire.receive(self).__await__()
             if self._follows or self._pump is not None or self._head is None or self._take_whole(None) is None:
                 yield from self._rest().__await__()
         except BaseException:
@@ -158,8 +156,8 @@ class Response(SentRequest):
 
     async def _within_total(self) -> Response:
         async with Total(self, self.timeouts.total):
+            pending = self._begin(open_body=False)
             try:
-                pending = self._begin(open_body=False)
                 if pending is not None:
                     await pending
                 await self._rest()
@@ -184,13 +182,11 @@ class Response(SentRequest):
 
     async def _enter(self) -> Response:
         pending = self._begin(open_body=True)
-        if pending is not None:
-            await pending
-        if self._out is BODY and self._pump is None:
-            return self
         try:
-            if pending is None and self._wire is not None:
-                await self._wire.receive(self)
+            if pending is not None:
+                await pending
+            if self._out is BODY and self._pump is None:
+                return self
             if self._follows or self._head is None:
                 await self.head()
         except BaseException:
@@ -352,7 +348,8 @@ class Response(SentRequest):
             return
         if inbound.owner is not None and inbound.owner is self._wire.owner():
             inbound.release()
-        connection = self._wire
+        connection = self._connection
+        assert connection is not None  # whose wire this is
         if inbound.claimed:
             connection.hold(True)  # somebody else reads it; the connection goes home when he is done
             return

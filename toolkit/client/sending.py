@@ -22,7 +22,7 @@ from toolkit.protocol.outbound_coding import start_coding
 from toolkit.protocol.states import DONE, IDLE
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable
 
     from toolkit.client.connection import ClientConnection
     from toolkit.client.options import RequestOptions
@@ -47,6 +47,7 @@ class SentRequest(Exchange):
 
     __slots__ = (
         "_body",
+        "_connection",
         "_deadlines",
         "_fields",
         "_follows",
@@ -63,8 +64,6 @@ class SentRequest(Exchange):
         "timeouts",
     )
 
-    _wire: ClientConnection | None
-
     def __init__(self, session: Session, method: str, place: Place, fields: Fields, options: RequestOptions) -> None:
         Exchange.__init__(self, None, method, Inbound())
         self._session = session
@@ -72,6 +71,7 @@ class SentRequest(Exchange):
         self._fields = fields  # the caller's own
         self._options = options
         self._body: Body | None = None
+        self._connection: ClientConnection | None = None  # the last one that it had
         self._sent_head = b""
         self._head: ResponseHead | None = None
         self._started = False
@@ -120,8 +120,11 @@ class SentRequest(Exchange):
         if not self._started:
             raise UseError(self._say(f"{call} before the request was sent; `async with` or await it first"))
 
-    def _begin(self, open_body: bool) -> Coroutine[object, None, None] | None:
-        """Send the request, once. Returns what is still to be awaited for that, None when it has been sent."""
+    def _begin(self, open_body: bool) -> Awaitable[None] | None:
+        """Send the request, once. Returns what to wait for then: a connection, or the answer, if it can come already.
+
+        Only for one that gives the exchange up when he is cancelled.
+        """
         if self._started:
             raise UseError(self._say("awaited or entered twice; a request is sent once"))
         self._started = True
@@ -150,7 +153,7 @@ class SentRequest(Exchange):
             return True
         return bool(length) and self.method != "CONNECT"
 
-    def _send_bare(self, own: Fields, block: Block) -> Coroutine[object, None, None] | None:
+    def _send_bare(self, own: Fields, block: Block) -> Awaitable[None] | None:
         """No body. A request that could have one says so (RFC 9110 8.6)."""
         if self.method in OPEN_BODIED:
             self._framing, last = LENGTH, b"content-length: 0\r\n"
@@ -161,7 +164,7 @@ class SentRequest(Exchange):
 
     def _send_body(
         self, own: Fields, block: Block, length: int | None = None, *, chunked: bool = False
-    ) -> Coroutine[object, None, None] | None:
+    ) -> Awaitable[None] | None:
         """A supplied body, or an open one where there is none (RFC 9112 6.1)."""
         body, options = self._body, self._options
         more = [] if body is None else body.fields
@@ -184,15 +187,15 @@ class SentRequest(Exchange):
         self._left = self._promised = -1 if length is None else length
         return self._send(b"", False, coding, expects)
 
-    def _send(
-        self, whole: bytes, complete: bool, coding: str | None, expects: bool
-    ) -> Coroutine[object, None, None] | None:
+    def _send(self, whole: bytes, complete: bool, coding: str | None, expects: bool) -> Awaitable[None] | None:
         """On an idle connection at once; otherwise the coroutine that gets one."""
         connection = self._session.bound().ready(self._place.origin)
         if connection is None:
             return self._send_later(whole, complete, coding, expects)
         connection.begin(self, self._sent_head, whole, complete)
-        if complete or (coding is None and self._body is None and not expects):
+        if complete:
+            return connection.receive(self)
+        if coding is None and self._body is None and not expects:
             return None
         return self._send_rest(coding, expects)
 
@@ -266,9 +269,10 @@ class SentRequest(Exchange):
 
     def _can_retry(self) -> bool:
         """A kept connection that died before a byte of the answer: the request was not taken (RFC 9112 9.3.1)."""
-        connection = self._wire
+        connection = self._connection
         return (
-            connection is not None
+            self._wire is not None
+            and connection is not None
             and connection.used > 1
             and not connection.answered
             and self.method in IDEMPOTENT
