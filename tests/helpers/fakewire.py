@@ -22,7 +22,7 @@ from toolkit.protocol.status import status_line
 from toolkit.protocol.wire import Caps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     from toolkit.protocol.head import ResponseHead
     from toolkit.protocol.http1 import Receiver
@@ -251,7 +251,10 @@ class FakeWire:
         if self.lost is not None:
             raise self.lost
 
-    async def receive(self, x: Exchange) -> None:
+    def receive(self, x: Exchange) -> Awaitable[None]:
+        return self._arrival()
+
+    async def _arrival(self) -> None:
         before = self._arrivals
         while self._arrivals == before and self.lost is None:
             await Pause()

@@ -1,17 +1,15 @@
-"""Whole-body reads: bytes, text, JSON, XML and lines, each with its limit and its order of calls."""
+"""Whole-body reads: bytes, JSON and XML, each with its limit and its order of calls; text is in `test_lines.py`."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from toolkit.errors import Busy, Disconnected, LimitExceeded, RemoteProtocolError, UseError
 from toolkit.protocol.framing import LENGTH, NONE
 from toolkit.protocol.head import RequestHead
 from toolkit.protocol.limits import Limits
 
-from ..helpers.coded import cut, encoded, few
+from ..helpers.coded import encoded
 from ..helpers.fakewire import End, FakeOwner, FakeWire, Running, run
 
 
@@ -97,30 +95,6 @@ def test_a_body_cut_short_is_no_body() -> None:
         run(x.read())
 
 
-TEXTS = [
-    ("", "caf\xe9".encode(), "caf\xe9"),
-    ("text/plain", "caf\xe9".encode(), "caf\xe9"),
-    ("text/plain; charset=utf-8", "caf\xe9".encode(), "caf\xe9"),
-    ("text/plain; charset=ISO-8859-1", b"caf\xe9", "caf\xe9"),
-    ('text/plain; charset="latin-1"', b"caf\xe9", "caf\xe9"),
-    ("text/plain;CharSet = utf-16-le", "é".encode("utf-16-le"), "é"),
-    ("text/plain; charset=no-such", "é".encode(), "é"),
-    ("text/plain; x=y; charset=cp1252", b"\x80", "€"),
-    ("text/plain", b"a\xffb", "a\ufffdb"),
-]
-
-
-@pytest.mark.parametrize(("content_type", "body", "text"), TEXTS)
-def test_text_by_its_charset(content_type: str, body: bytes, text: str) -> None:
-    assert run(begun(body, content_type=content_type).text()) == text
-
-
-@pytest.mark.parametrize("name", ["hex", "base64", "rot13", "zlib", "bz2", "uu", "quopri"])
-def test_a_codec_that_is_no_charset_is_none(name: str) -> None:
-    """The peer names it: Python's codecs from bytes to bytes must not be reached."""
-    assert run(begun(b"68", content_type=f"text/plain; charset={name}").text()) == "68"
-
-
 def test_json() -> None:
     assert run(begun(b'{"a": [1, null, "x"]}').json()) == {"a": [1, None, "x"]}
     for bad in (b"", b"{", b"NaN", b"\xff", b"{'a': 1}"):
@@ -145,29 +119,3 @@ def test_a_document_with_entities_or_in_an_unknown_encoding_is_refused(bad: byte
     with pytest.raises(RemoteProtocolError, match="the body is not XML") as raised:
         run(begun(bad).xml())
     assert raised.value.status_hint == 400
-
-
-@pytest.mark.parametrize("label", ["undefined", "idna", "punycode", "unicode_escape", "zz"])
-def test_a_codec_that_is_no_charset_is_not_used(label: str) -> None:
-    x = begun(rb"a\x41-b", content_type=f"text/plain; charset={label}")
-    assert run(x.text()) == r"a\x41-b"
-
-
-def test_a_line_over_the_limit_is_refused() -> None:
-    with pytest.raises(LimitExceeded):
-        run(lines_of(begun(b"x" * 6, b"x" * 6, limits=Limits(read=10))))
-
-
-async def lines_of(x: End) -> list[str]:
-    return [line async for line in x.lines()]
-
-
-@few
-@given(st.lists(st.text("aé€\r ", max_size=4), max_size=5), st.sampled_from(["\n", "\r\n"]), st.lists(st.integers(0)))
-def test_lines_however_they_come(lines: list[str], end: str, points: list[int]) -> None:
-    body = end.join(lines)
-    expected = [line.removesuffix("\r") for line in body.split("\n")]
-    if body.split("\n")[-1] == "":
-        expected.pop()
-    got = run(lines_of(begun(*filter(None, cut(body.encode(), points)))))
-    assert got == expected

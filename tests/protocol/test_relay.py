@@ -304,7 +304,7 @@ def test_files_by_copy(offset: int, count: int | None, expected: bytes, framing:
     x = sink({"content-length": len(expected)} if framing is LENGTH else None, framing=framing)
     assert in_steps(x, path, offset, count) == Moved(copy=len(expected))
     assert b"".join(parts(x)) == expected  # type: ignore[arg-type]
-    assert x.fake.offloaded == (1 if expected else 0)  # a disk may be slow: it is not read on the event loop
+    assert x.fake.offloaded == (len(expected) >= 64 * 1024)  # a disk may be slow: blocks are not read on the event loop
     run(x.eof())
 
 

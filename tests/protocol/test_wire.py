@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from toolkit.client.connection import ClientConnection
-from toolkit.protocol.wire import Caps, Moved, Wire
+from toolkit.protocol.wire import READY, Caps, Moved, Wire
 from toolkit.server.connection import ServerConnection
 
 from ..helpers.fakewire import FakeWire
@@ -26,7 +26,13 @@ def test_a_wire_has_every_verb(kind: type, verb: str) -> None:
 
 def test_the_coroutines_are_those_that_wait() -> None:
     waiting = {verb for verb in VERBS if inspect.iscoroutinefunction(getattr(Wire, verb))}
-    assert waiting == {"drain", "receive", "offload", "send_file", "splice"}
+    assert waiting == {"drain", "offload", "send_file", "splice"}
+    assert inspect.signature(Wire.receive).return_annotation == "Awaitable[None]"  # one that others wait in
+
+
+def test_ready_waits_for_nothing() -> None:
+    with pytest.raises(StopIteration):
+        next(READY.__await__())
 
 
 def test_bytes_moved_add_up() -> None:

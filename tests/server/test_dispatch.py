@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.served import PATIENCE, served
-from toolkit import Abort, App, Deliver, Request, Session
+from toolkit import Abort, App, Request, Session
 from toolkit.errors import Disconnected, LimitExceeded, RemoteProtocolError
 
 if TYPE_CHECKING:
@@ -190,32 +190,6 @@ async def test_raised_after_the_head_the_answer_is_cut_short(caplog: pytest.LogC
     async with served(web, "tcp") as here, here.session() as http:
         with pytest.raises(Disconnected):
             _ = await http.get(here.url)
-
-
-async def test_an_after_hook_that_fails_is_a_500_if_nothing_was_sent() -> None:
-    web = App(port=0)
-    web.get("/")(lambda r: "x")
-
-    @web.add_route
-    async def after_middleware(r: Request) -> None:
-        raise KeyError("x")
-
-    assert (await told(web))[0] == 500
-
-
-async def test_an_after_hook_sees_what_was_sent_and_cannot_change_it() -> None:
-    web, seen = App(port=0), list[object]()
-
-    @web.get("/")
-    async def handler(r: Request) -> None:
-        await Deliver.text("sent", 203)
-
-    @web.add_route
-    async def after_middleware(r: Request) -> None:
-        seen.append(r.status)
-
-    assert (await told(web))[0] == 203
-    assert seen == [203]
 
 
 # Cancelled

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.helpers.served import KINDS, PATIENCE, Raw, served
 from toolkit import App, Request, Session, Timeouts
 from toolkit.errors import Disconnected, NetworkError
-from toolkit.server.running import _dialable
+from toolkit.server import running
 
-
-@pytest.mark.parametrize(
-    ("host", "dialable"),
-    [
-        ("127.0.0.1", "127.0.0.1"),
-        ("0.0.0.0", "127.0.0.1"),
-        ("", "127.0.0.1"),
-        ("::", "[::1]"),
-        ("::1", "[::1]"),
-        ("192.0.2.1", "192.0.2.1"),
-    ],
-)
-def test_an_address_to_listen_on_as_one_to_connect_to(host: str, dialable: str) -> None:
-    assert _dialable(host) == dialable
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def has_ipv6() -> bool:
@@ -165,7 +154,7 @@ async def test_before_the_head_the_cancelled_is_a_503() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_idle_connections_end_at_once(kind: str) -> None:
+async def test_idle_connections_end_without_waiting_for_the_grace(kind: str) -> None:
     held = Held()
     async with asyncio.timeout(PATIENCE), served(held.web, kind) as here:
         fresh, used = await here.raw(), await here.raw()
@@ -181,6 +170,93 @@ async def test_idle_connections_end_at_once(kind: str) -> None:
         assert list(await asyncio.gather(leave(fresh), leave(used))) == [True, True]
         assert used.buffer == b""
         await ending
+
+
+async def turns_until(true: Callable[[], bool]) -> None:
+    """Let the loop turn until it is so."""
+    for _ in range(1000):
+        if true():
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("not within a thousand turns")
+
+
+def asked(url: str, path: bytes = b"/quick") -> socket.socket:
+    """A connection with a request on it, made without giving the server a turn."""
+    sock = socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])))
+    sock.sendall(b"GET %b HTTP/1.1\r\nhost: a\r\n\r\n" % path)
+    sock.setblocking(False)
+    return sock
+
+
+async def rest_of(sock: socket.socket) -> bytes:
+    """All that still comes, until a clean end."""
+    seen, loop = b"", asyncio.get_running_loop()
+    with sock:
+        while data := await loop.sock_recv(sock, 65536):
+            seen += data
+    return seen
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3, 4, 6])
+async def test_who_came_before_the_end_is_answered(turns: int) -> None:
+    """Waiting to be accepted, accepted, or just made a connection: at a reload, losing one is losing a request."""
+    held = Held()
+    async with asyncio.timeout(PATIENCE), served(held.web, "tcp") as here:
+        socks = [asked(here.url) for _ in range(2)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ending = held.web.exit()
+        for seen in await asyncio.gather(*map(rest_of, socks)):
+            assert seen.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert b"\r\nconnection: close\r\n" in seen or turns
+            assert seen.endswith(b"quick")
+        await ending
+
+
+@pytest.mark.parametrize("used", [False, True])
+async def test_a_request_that_is_on_its_way_is_answered(used: bool) -> None:
+    held = Held()
+    async with asyncio.timeout(PATIENCE), served(held.web, "tcp") as here:
+        raw = await here.raw()
+        if used:
+            await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n")
+            await raw.until(b"quick")
+        app = held.web._running
+        assert app is not None
+        await turns_until(lambda: bool(app.connections))
+        ending = asyncio.ensure_future(held.web.exit())
+        await turns_until(lambda: not any(server.is_serving() for server in app.servers))
+        await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n" * 2)
+        seen = await raw.rest()
+        assert seen.count(b"HTTP/1.1 200 OK\r\n") == 1, "one more, and it is said to be the last"
+        assert b"\r\nconnection: close\r\n" in seen
+        await ending
+
+
+async def test_who_has_been_idle_for_longer_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = Held()
+    async with asyncio.timeout(PATIENCE), served(held.web, "tcp") as here:
+        raw = await here.raw()
+        await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n")
+        await raw.until(b"quick")
+        ended = list[str]()
+        monkeypatch.setattr(running, "LAST_CALL", -1)  # longer than -1 s
+        monkeypatch.setattr(running.Running, "_end_idle", lambda _: ended.append("by the last call"))
+        await held.web.exit()
+        assert await raw.gone()
+        assert ended == []
+
+
+async def test_the_last_call_is_no_longer_than_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "LAST_CALL", 3600)
+    held = Held(grace=0.01)
+    async with asyncio.timeout(PATIENCE), served(held.web, "tcp") as here:
+        raw = await here.raw()
+        await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n")
+        await raw.until(b"quick")
+        await held.web.exit()
+        assert await raw.gone()
 
 
 async def test_no_further_request_on_a_connection_that_runs() -> None:
@@ -203,8 +279,9 @@ async def test_nobody_is_let_in_any_more() -> None:
         asking = asyncio.ensure_future(ask(http, f"{here.url}/hold"))
         await held.begun.wait()
         ending = asyncio.ensure_future(held.web.exit())
-        for _ in range(3):
-            await asyncio.sleep(0)
+        app = held.web._running
+        assert app is not None
+        await turns_until(lambda: not any(server.is_serving() for server in app.servers))
         with pytest.raises(ConnectionError):
             await asyncio.open_connection("127.0.0.1", int(here.url.rsplit(":", 1)[1]))
         held.go.set()

@@ -194,7 +194,7 @@ class SentRequest(Exchange):
             return self._send_later(whole, complete, coding, expects)
         connection.begin(self, self._sent_head, whole, complete)
         if complete:
-            return connection.arrival(self)
+            return connection.receive(self)
         if coding is None and self._body is None and not expects:
             return None
         return self._send_rest(coding, expects)

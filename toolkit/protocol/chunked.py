@@ -115,7 +115,11 @@ class ChunkedDecoder:
 
         Raises `RemoteProtocolError` on anything the grammar does not allow, `LimitExceeded` over a limit.
         """
-        if self._at is _At.SIZE and self._plain_lines and not self._line:
+        if self._at is _At.DATA:
+            if len(data) < self._left:  # a large chunk's inner part: nothing to cut off, nothing to copy
+                self._left -= len(data)
+                return data, b""
+        elif self._at is _At.SIZE and self._plain_lines and not self._line:
             payload = _only_chunk(data)
             if payload is not None:
                 return payload, b""

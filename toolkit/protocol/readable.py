@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from toolkit.errors import Disconnected, LimitExceeded, RemoteProtocolError, UseError
 from toolkit.protocol.inbound import Pull, decoding
+from toolkit.protocol.lines import charset_of, lines_of
+from toolkit.protocol.wire import READY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable
 
     from toolkit.protocol.decoding import Decoder
     from toolkit.protocol.exchange import Exchange
@@ -20,41 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Json", "Readable"]
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
-
-# What the standard library calls a codec is more than a charset, and a peer chooses: `punycode` is quadratic,
-# `unicode_escape` reads escapes, and every unknown name stays in a cache. So: labels in use.
-CHARSETS: Final = frozenset(
-    [
-        *(
-            "utf-8",
-            "utf8",
-            "utf-16",
-            "utf-16le",
-            "utf-16be",
-            "utf-32",
-            "us-ascii",
-            "ascii",
-            "latin1",
-            "latin-1",
-        ),
-        *(
-            "utf-16-le",
-            "utf-16-be",
-            "gb2312",
-            "gbk",
-            "gb18030",
-            "big5",
-            "euc-kr",
-            "euc-jp",
-            "shift-jis",
-            "iso-2022-jp",
-            "koi8-r",
-            "koi8-u",
-        ),
-        *(f"iso-8859-{part}" for part in range(1, 17) if part != 12),
-        *(f"{family}{page}" for family in ("windows-", "cp") for page in range(1250, 1259)),
-    ]
-)
 
 
 class Readable:
@@ -161,7 +127,7 @@ class Readable:
 
     async def text(self, limit: int | None = None) -> str:
         """The whole body as text, by the charset of its content-type, UTF-8 without one; bad bytes become U+FFFD."""
-        return (await self.read(limit)).decode(_charset(self.content_type), "replace")
+        return (await self.read(limit)).decode(charset_of(self.content_type), "replace")
 
     async def json(self, limit: int | None = None) -> Json:
         """The whole body, parsed. Raises `RemoteProtocolError` (status hint 400) when it is not JSON (RFC 8259)."""
@@ -185,33 +151,12 @@ class Readable:
             raise self._refused(RemoteProtocolError(f"the body is not XML: {error}")) from None
         return value
 
-    async def lines(self, limit: int | None = None) -> AsyncIterator[str]:
+    def lines(self, limit: int | None = None) -> AsyncIterator[str]:
         """The body's lines as they arrive, without their ends (LF or CRLF).
 
         A line over `limit` characters, `Limits.read` without one, is `LimitExceeded`.
         """
-        if limit is None:
-            limit = self._limits.read
-        pull = self.pull()
-        decoder: codecs.IncrementalDecoder | None = None
-        parts: list[str] = []
-        size = 0
-        async for data in pull:
-            if decoder is None:  # on a client the charset is known with the first byte, not before
-                decoder = codecs.getincrementaldecoder(_charset(self.content_type))("replace")
-            *whole, last = decoder.decode(data).split("\n")
-            for line in whole:
-                parts.append(line)
-                yield "".join(parts).removesuffix("\r")
-                parts, size = [], 0
-            parts.append(last)
-            size += len(last)
-            if size > limit:
-                await pull.aclose()
-                raise self._refused(LimitExceeded(f"a line is over {limit} characters"))
-        rest = "".join(parts) + (decoder.decode(b"", True) if decoder is not None else "")
-        if rest:
-            yield rest.removesuffix("\r")
+        return lines_of(self, limit)
 
     def _refused(self, error: RemoteProtocolError) -> RemoteProtocolError:
         """`error`, with this exchange and what it is about."""
@@ -231,28 +176,18 @@ class Readable:
             inbound.coding = ""
         return inbound.decoder
 
-    async def _receive(self, inbound: Inbound) -> None:
-        """Wait for something to arrive; the first to wait is who the peer's 100-continue waits for."""
+    def _receive(self, inbound: Inbound) -> Awaitable[None]:
+        """To be awaited: something arrives. The first to wait is who the peer's 100-continue waits for."""
         wire = self._wire
         if wire is None:
             if not inbound.ended:
                 inbound.fail(Disconnected("the connection is gone"))
-            return
+            return READY
         if inbound.expect:
             inbound.expect = False
             wire.send_continue()
-        await wire.receive(cast("Exchange", self))
+        return wire.receive(cast("Exchange", self))
 
     def _consumed(self, count: int) -> None:
         if self._wire is not None:
             self._wire.consumed(self, count)
-
-
-def _charset(content_type: str) -> str:
-    """The charset parameter, if it is one of those below; UTF-8 otherwise."""
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            label = value.strip().strip('"').lower().replace("_", "-")
-            return label if label in CHARSETS else "utf-8"
-    return "utf-8"

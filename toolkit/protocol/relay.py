@@ -190,7 +190,11 @@ def _plain(x: Exchange) -> bool:
 
 
 async def _copy_file(x: Exchange, file: IO[bytes], offset: int, count: int) -> int:
-    """By read and write, the reads off the loop: a disk may be slow."""
+    """By read and write, the reads off the loop: a disk may be slow.
+
+    What is small is read at once, as sendfile(2) reads it for larger files: a thread's turn costs 60 us, 10 KiB that
+    the system has in memory 3.
+    """
     fd = file.fileno()
     copied = 0
     while copied < count:
@@ -199,7 +203,10 @@ async def _copy_file(x: Exchange, file: IO[bytes], offset: int, count: int) -> i
             raise x._failure(x._error, "sending a file")
         at, size = offset + copied, min(FILE_BLOCK, count - copied)
         try:
-            data = await wire.offload(lambda _, at=at, size=size: os.pread(fd, size, at), b"")  # type: ignore[misc]
+            if size < ZERO_COPY_FROM:
+                data = os.pread(fd, size, at)
+            else:
+                data = await wire.offload(lambda _, at=at, size=size: os.pread(fd, size, at), b"")  # type: ignore[misc]
         except BaseException:
             x._abort("the file could not be read")
             raise

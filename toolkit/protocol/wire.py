@@ -6,10 +6,10 @@ is the wire's business. What arrives goes the other way, into the exchange's `In
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, NamedTuple, Protocol
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Generator
     from contextlib import AbstractAsyncContextManager
 
     from toolkit.protocol.exchange import Exchange
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.limits import Limits
     from toolkit.protocol.readable import Readable
 
-__all__ = ["Caps", "Moved", "Owner", "Wire"]
+__all__ = ["READY", "Caps", "Moved", "Owner", "Wire"]
 
 
 class Caps(NamedTuple):
@@ -42,6 +42,19 @@ class Moved(NamedTuple):
         return self.splice + self.sendfile + self.copy
 
 
+class Ready:
+    """An awaitable with nothing to wait for."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+READY: Final = Ready()
+
+
 class Owner(Protocol):
     """Who reads a body: an asyncio task, or what stands for one in a test."""
 
@@ -50,7 +63,7 @@ class Owner(Protocol):
 
 
 class Wire(Protocol):
-    """One exchange's view of the link. No method blocks; the three coroutines wait."""
+    """One exchange's view of the link. No method blocks; the coroutines wait, and so does what `receive` gives."""
 
     blocked: bool  #: more than `Limits.write_mark` bytes are waiting for the kernel
     limits: Limits
@@ -101,8 +114,10 @@ class Wire(Protocol):
     async def drain(self) -> None:
         """Wait until `blocked` is False. Raises `Disconnected`, `WriteTimeout`."""
 
-    async def receive(self, x: Exchange) -> None:
-        """Wait until something has arrived for `x`. Raises what ended the link, or `ReadTimeout`."""
+    def receive(self, x: Exchange) -> Awaitable[None]:
+        """To be awaited at once: over when something has arrived for `x` or the link has ended. It tells nothing more:
+        whoever waits looks again.
+        """
 
     async def offload(self, call: Callable[[bytes], bytes], data: bytes) -> bytes:
         """`call(data)` off the event loop."""

@@ -19,6 +19,7 @@ from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_pa
 from toolkit.server.running import Running
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Awaitable, Callable, Generator, Sequence
     from types import TracebackType
@@ -79,6 +80,7 @@ class App:
         self.router = Router()
         self.hooks: Hooks | None = None
         self._running: Running | None = None
+        self._inherited: list[socket.socket] | None = None  # a worker process listens on what its supervisor bound
         self._start_waiters: list[asyncio.Future[None]] = []
         self._exit_waiters: list[asyncio.Future[None]] = []
         self._ended: asyncio.Future[None] | None = None
@@ -239,6 +241,7 @@ class App:
             self.port if port is None else port,
             self.unix if unix is None else unix,
             self.tls if tls is None else tls,
+            self._inherited,
         )
         self._exit_due = True
         waiters, self._start_waiters = self._start_waiters, []
@@ -336,8 +339,21 @@ class App:
         *,
         unix: str | None = None,
         tls: ssl.SSLContext | None = None,
+        workers: int = 1,
     ) -> None:
-        """Serve on a loop of its own (uvloop where it is installed) until `exit()`, SIGINT or SIGTERM."""
+        """Serve on a loop of its own (uvloop where it is installed) until `exit()`, SIGINT or SIGTERM.
+
+        `workers` processes share the address (0: one for each usable core), each with a loop and a copy of this
+        application, hooks included; SIGHUP replaces them one by one. Raises `NetworkError` when the address cannot be
+        had, `UseError` where processes cannot be forked, `ToolkitError` when workers end before they serve.
+        """
+        if workers != 1:
+            from toolkit.server.workers import run_workers  # most programs do without
+
+            host, port = self.host if host is None else host, self.port if port is None else port
+            run_workers(self, workers, host, port, self.unix if unix is None else unix, tls or self.tls)
+            self._exit_due = False  # the hooks ran where the application did
+            return
         with asyncio.Runner(loop_factory=loop_factory()) as runner, contextlib.suppress(KeyboardInterrupt):
             runner.run(self._serve_until_signal(host, port, unix, tls))
 

@@ -14,6 +14,7 @@ messages are done. After a handler returned with input still to come, the body i
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError
@@ -27,6 +28,8 @@ from toolkit.server.answering import AnsweringConnection
 from toolkit.server.request import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from toolkit.protocol.aio.clock import Deadline
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.head import RequestHead
@@ -71,9 +74,11 @@ class ServerConnection(AnsweringConnection):
         super().connection_made(transport)
         self.peer = peer_of(transport)
         self.scheme = "https" if transport.get_extra_info("sslcontext") is not None else "http"
-        if self.running.is_stopping:  # accepted, or its handshake done, too late
-            self.transport.abort()
-            return
+        if self.running.is_stopping:
+            if not self.running.admits:  # accepted, or its handshake done, too late
+                self.transport.abort()
+                return
+            self._last = True
         self.running.connections.add(self)
         self._await_head(self.running.head)
 
@@ -239,11 +244,11 @@ class ServerConnection(AnsweringConnection):
             self._resume()
             self.running.after.start(self)
 
-    async def receive(self, x: Exchange) -> None:
+    def receive(self, x: Exchange) -> Awaitable[None]:
         """A reader, perhaps of a body that is held: it goes on."""
         if self._paused and x is self.exchange:
             self.consumed(x, 0)
-        await super().receive(x)
+        return super().receive(x)
 
     def _leave(self) -> None:
         """End the connection though the body is not: nobody reads it."""
@@ -452,14 +457,16 @@ class ServerConnection(AnsweringConnection):
                 self.transport.set_write_buffer_limits(0, 0)  # `resume_writing` when the last byte is out
             self.running.settled()
 
-    def begin_stop(self) -> None:
-        """No further request; an idle connection ends now."""
+    def begin_stop(self, since: float = math.inf) -> None:
+        """No further request than one; a connection that has been idle `since` then ends now."""
         self._last = True
         if self._lingering or self.transport.is_closing():
             self._tell_settled()
         x = self.exchange
         if x is None:
-            if not (self.receiver.in_head or self._lingering):
+            waiting = self._waiting
+            recent = waiting is not None and waiting.began(self) > since
+            if not (self.receiver.in_head or self._lingering or recent):
                 self.close()
         elif self._after is not None and x._in is not None and not x._in.claimed:
             self._leave()

@@ -24,12 +24,11 @@ from toolkit.server.current import CURRENT, INLINE
 from toolkit.server.request import AnswerComplete
 
 if TYPE_CHECKING:
-    from toolkit.server.app import Hooks
     from toolkit.server.connection import ServerConnection
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine, Handler, Route
+    from toolkit.server.routing import Coroutine, Handler
 
-__all__ = ["answer_error", "call_inline", "hooked", "run"]
+__all__ = ["answer_error", "call_inline", "run"]
 
 log = logging.getLogger("toolkit.server")
 
@@ -95,36 +94,6 @@ async def run(
         connection.task = None
         if request._in is not None:
             connection.handler_done(request)
-
-
-def hooked(route: Route | None, parameters: dict[str, str], hooks: Hooks) -> Coroutine:
-    """A handler with hooks around it; without a route, the hooks that stand in for 404."""
-
-    async def handle(request: Request) -> object:
-        try:
-            for hook in hooks.before:
-                value = await _call(hook, request)
-                if value is not None or request._out is not IDLE:
-                    return value
-            if route is not None:
-                return await _call(route.handler, request, **parameters)
-            for hook in hooks.handle_all:
-                value = await _call(hook, request)
-                if value is not None or request._out is not IDLE:
-                    return value
-            raise Abort(reason_phrase(404), 404)
-        finally:
-            for hook in hooks.after:
-                await _call(hook, request)
-
-    return handle
-
-
-async def _call(function: Handler, request: Request, **parameters: str) -> object:
-    value = function(request, **parameters)
-    if isinstance(value, Awaitable) and not isinstance(value, Answer):
-        return await value
-    return value
 
 
 def answer_returned(request: Request, value: object) -> Streamed | None:

@@ -1,27 +1,30 @@
 """A running application: one event loop's listeners, connections, clock, and its end.
 
-The graceful end: stop accepting, end idle connections, tell long streams (`r.stopping()`), let running exchanges finish
-within `Timeouts.grace`, cancel what is left, close.
+The graceful end: tell long streams (`r.stopping()`), stop accepting, end connections that have been idle for a moment
+(a request may be on its way on the others: they may say it, and are answered with `connection: close`), let running
+exchanges finish within `Timeouts.grace`, cancel what is left, close.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-import os
 import socket
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import NetworkError, RemoteProtocolError
 from toolkit.protocol.aio.clock import Clock
-from toolkit.protocol.aio.link import tune
 from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
 from toolkit.server.abort import Abort
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
-from toolkit.server.dispatch import answer_error, call_inline, hooked, run
+from toolkit.server.dispatch import answer_error, call_inline, run
+from toolkit.server.hooks import hooked
+from toolkit.server.listening import BACKLOG, address_of, bind_found, bind_unix, unlink
 
 if TYPE_CHECKING:
     import ssl
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 __all__ = ["Running"]
 
 log = logging.getLogger("toolkit.server")
+
+# Seconds, a round trip: a client that has just been answered, or let in, may have sent a request that is on its way.
+LAST_CALL: Final = 0.1
 
 
 class ServerWatch(Watch):
@@ -60,83 +66,74 @@ class Running:
         self.idle = self.clock.deadline("idle", timeouts.idle)
         self.watch.deadlines += [self.head, self.slow_body, self.after, self.idle]
         self.connections: set[ServerConnection] = set()
-        self.servers: list[asyncio.AbstractServer] = []
+        self.servers: list[asyncio.Server] = []
         self.address = ""
         self.is_stopping = False
+        self.admits = True  # also while stopping, for a moment: who came just before it is still heard
         self._stopping: list[asyncio.Future[None]] = []
         self._settled: asyncio.Future[None] | None = None
         self._unsettled: ServerConnection | None = None  # what `_settled` waits for: one of them
         self._unix_path: str | None = None
+        self._secure = False
         self._find = app.router.find
         self.parser = RequestHeadParser(app.limits)  # of all connections: it holds nothing between two heads
 
     # -- listening ---------------------------------------------------------------------------------------------
 
-    async def listen(self, host: str, port: int, unix: str | None, tls: ssl.SSLContext | None) -> None:
-        """Bind and accept. Raises `NetworkError` when the address cannot be had."""
-        # asyncio's own default of 100 loses connections in a burst; the kernel caps it at somaxconn.
-        backlog = 4096
-        # A peer that does not answer close_notify is a peer that lingers; asyncio would wait for it for 30 s.
-        patience = None if tls is None else self.app.timeouts.linger
-        handshake = None if tls is None else self.app.timeouts.head
+    async def listen(
+        self,
+        host: str,
+        port: int,
+        unix: str | None,
+        tls: ssl.SSLContext | None,
+        inherited: list[socket.socket] | None = None,
+    ) -> None:
+        """Bind and accept; `inherited` sockets are bound already. Raises `NetworkError` if an address cannot be had."""
         try:
-            if unix is not None:
-                self.servers.append(
-                    await self.loop.create_unix_server(
-                        self._accept,
-                        unix,
-                        ssl=tls,
-                        backlog=backlog,
-                        ssl_handshake_timeout=handshake,
-                        ssl_shutdown_timeout=patience,
-                    )
-                )
+            if inherited is not None:
+                sockets = inherited
+            elif unix is not None:
+                sockets = [bind_unix(unix)]
                 self._unix_path = unix
-                scheme = "https" if tls is not None else "http"
-                self.address = f"{scheme}+unix://{unix.replace('/', '%2F')}"
-                return
-            sockets = await self._bind(host, port)
+            else:
+                loop = self.loop
+                found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+                sockets = bind_found(found, port)
             for sock in sockets:
-                self.servers.append(
-                    await self.loop.create_server(
-                        self._accept,
-                        sock=sock,
-                        ssl=tls,
-                        backlog=backlog,
-                        ssl_handshake_timeout=handshake,
-                        ssl_shutdown_timeout=patience,
-                    )
-                )
+                self.servers.append(await self._accept_from(sock, tls))
         except OSError as error:
             where = unix if unix is not None else f"{host}:{port}"
             raise NetworkError(f"cannot listen on {where}: {error}") from error
-        name = sockets[0].getsockname()
-        self.address = f"{'https' if tls is not None else 'http'}://{_dialable(name[0])}:{name[1]}"
+        self._secure = tls is not None
+        self.address = address_of(sockets[0], secure=self._secure)
+
+    async def _accept_from(self, sock: socket.socket, tls: ssl.SSLContext | None) -> asyncio.Server:
+        # A peer that does not answer close_notify is a peer that lingers; asyncio would wait for it for 30 s.
+        patience = None if tls is None else self.app.timeouts.linger
+        handshake = None if tls is None else self.app.timeouts.head
+        if sock.family == getattr(socket, "AF_UNIX", None):
+            create = self.loop.create_unix_server
+            if sys.version_info >= (3, 13):  # its name is ours to take away: other processes may accept from it
+                create = functools.partial(create, cleanup_socket=False)
+            return await create(
+                self._accept,
+                sock=sock,
+                ssl=tls,
+                backlog=BACKLOG,
+                ssl_handshake_timeout=handshake,
+                ssl_shutdown_timeout=patience,
+            )
+        return await self.loop.create_server(
+            self._accept,
+            sock=sock,
+            ssl=tls,
+            backlog=BACKLOG,
+            ssl_handshake_timeout=handshake,
+            ssl_shutdown_timeout=patience,
+        )
 
     def _accept(self) -> ServerConnection:
         return ServerConnection(self)
-
-    async def _bind(self, host: str, port: int) -> list[socket.socket]:
-        """A socket for each address of `host`; all of them on the first one's port where `port` is 0."""
-        found = await self.loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        sockets: list[socket.socket] = []
-        try:
-            for family, kind, proto, _, address in dict.fromkeys(found):
-                sock = socket.socket(family, kind, proto)
-                sockets.append(sock)
-                sock.setblocking(False)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                tune(sock)
-                if port == 0 and len(sockets) > 1:
-                    address = (address[0], sockets[0].getsockname()[1], *address[2:])
-                sock.bind(address)
-        except OSError:
-            for sock in sockets:
-                sock.close()
-            raise
-        return sockets
 
     # -- requests ----------------------------------------------------------------------------------------------
 
@@ -219,35 +216,63 @@ class Running:
     async def stop(self) -> None:
         """The graceful end; see above. Takes at most `Timeouts.grace`, and a little more for the cancelled."""
         self.is_stopping = True
-        for server in self.servers:
-            server.close()
         for future in list(self._stopping):
             if not future.done():
                 future.set_result(None)
+        now = self.loop.time()
         for connection in list(self.connections):
-            connection.begin_stop()
+            connection.begin_stop(now - LAST_CALL)
+        if self.servers:
+            await self._stop_accepting()
+        last_call = self.loop.call_later(LAST_CALL, self._end_idle)
         if not await self._all_settled(self.app.timeouts.grace):
+            self._end_idle()
             for connection in list(self.connections):
                 connection.end_now()
             await self._all_settled(1)
-        for connection in list(self.connections):
-            connection.transport.close()
-        await self._turns()
-        for connection in list(self.connections):
-            connection.transport.abort()  # what lingers has said everything; its peer had its time
-        await self._turns()
+        last_call.cancel()
+        self.admits = False
+        await self._end_links()
         self.clock.close()
         if self._unix_path is not None:
-            try:
-                os.unlink(self._unix_path)
-            except FileNotFoundError:
-                pass
+            unlink(self._unix_path)
+
+    async def _stop_accepting(self) -> None:
+        """Let in who came before: accepted links become connections some turns later, over TLS some round trips."""
+        try:
+            await self._turns()
+            for server in self.servers:
+                for sock in server.sockets:
+                    self.loop.remove_reader(sock.fileno())
+            await self._turns()  # asyncio drops links that it has not set up when their server is closed
+        finally:
+            for server in self.servers:
+                server.close()
+        await self._turns()  # uvloop accepts until here
+        if self._secure:
+            await asyncio.sleep(LAST_CALL)
+
+    def _end_idle(self) -> None:
+        """Nobody said anything in time."""
+        self.admits = False
+        for connection in list(self.connections):
+            connection.begin_stop()
+
+    async def _end_links(self) -> None:
+        """What lingers has said everything; its peer had its time."""
+        for connection in list(self.connections):
+            connection.transport.close()
+        if self.connections:
+            await self._turns()
+        for connection in list(self.connections):
+            connection.transport.abort()
+        if self.connections:
+            await self._turns()
 
     async def _turns(self) -> None:
-        """Transports report their end in a later turn of the loop."""
+        """Transports report their beginning and their end in a later turn of the loop."""
         for _ in range(3):
-            if self.connections:
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     async def _all_settled(self, seconds: float | None) -> bool:
         """Wait until no connection has anything left to say; False after `seconds`."""
@@ -260,12 +285,3 @@ class Running:
         except TimeoutError:
             return False
         return True
-
-
-def _dialable(host: str) -> str:
-    """An address to listen on, as one to connect to."""
-    if host in ("", "0.0.0.0"):
-        return "127.0.0.1"
-    if host == "::":
-        return "[::1]"
-    return f"[{host}]" if ":" in host else host

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
 from hypothesis import given
@@ -122,6 +123,18 @@ def test_without_a_duration_there_is_none() -> None:
     loop = FakeLoop()
     clock_of(loop).deadline("read", None).start(Watched(loop))
     assert loop.timers == []
+
+
+def test_when_one_began_is_known_while_it_runs() -> None:
+    loop = FakeLoop()
+    deadline, one = clock_of(loop).deadline("read", 5), Watched(loop)
+    assert deadline.began(one) == -math.inf
+    loop.advance(3)
+    deadline.start(one)
+    loop.advance(2)
+    assert deadline.began(one) == 1003
+    deadline.stop(one)
+    assert deadline.began(one) == -math.inf
 
 
 def test_kinds_and_durations_have_queues_of_their_own() -> None:

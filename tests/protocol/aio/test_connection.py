@@ -182,16 +182,28 @@ async def test_an_end_wakes_everybody(both: Both, how: str) -> None:
         await both.connection.drain()
 
 
-@pytest.mark.parametrize("what", ["drain", "receive"])
-async def test_a_cancelled_waiter_leaves_nothing_behind(both: Both, what: str) -> None:
+async def test_a_cancelled_waiter_for_the_buffer_leaves_nothing_behind(both: Both) -> None:
     both.connection.send_part(both.x, b"x" * 2000)
-    waiting = asyncio.ensure_future(both.connection.drain() if what == "drain" else both.connection.receive(both.x))
+    waiting = asyncio.ensure_future(both.connection.drain())
     await asyncio.sleep(0)
-    assert both.connection._waiters or both.connection._drainers
+    assert both.connection._drainers
     waiting.cancel()
     await asyncio.wait([waiting])
-    assert not both.connection._waiters
     assert not both.connection._drainers
+
+
+async def test_cancelled_waiters_for_an_arrival_do_not_pile_up(both: Both) -> None:
+    for _ in range(5):
+        waiting = asyncio.ensure_future(both.connection.receive(both.x))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    assert [waiter.cancelled() for waiter in both.connection._waiters or ()] == [True]  # the last: nobody has looked
+    both.connection._read_stalled()
+    assert both.connection.lost is None  # nobody waits, so nobody waits too long
+    await both.raw.send(b"x")
+    await both.connection.receive(both.x)
+    assert not both.connection._waiters
 
 
 async def test_a_fin_ends_the_inbound_message_only(both: Both) -> None:

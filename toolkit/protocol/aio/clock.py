@@ -8,6 +8,7 @@ stopping a deadline is a dict operation; ten thousand idle connections are ten t
 
 from __future__ import annotations
 
+import math
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Protocol
@@ -53,6 +54,10 @@ class Deadline:
     def stop(self, watched: Watched) -> None:
         """Stop it if it is running."""
         self._due.pop(watched, None)
+
+    def began(self, watched: Watched) -> float:
+        """When it was started; long ago where it is not running."""
+        return self._due.get(watched, -math.inf) - (self.seconds or 0.0)
 
     def expire(self, now: float) -> float | None:
         """Tell everyone whose time has come; returns when the next one is due."""

@@ -22,9 +22,10 @@ from toolkit.protocol.aio.link import caps_of, reset_transport
 from toolkit.protocol.chunked import LAST_CHUNK, chunk, last_chunk, size_line
 from toolkit.protocol.framing import CHUNKED, CLOSE, RAW_BYTES
 from toolkit.protocol.states import DONE
+from toolkit.protocol.wire import READY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from toolkit.protocol.aio.watch import Watch
     from toolkit.protocol.exchange import Exchange
@@ -282,37 +283,20 @@ class Connection(asyncio.Protocol):
         if self.lost is not None:
             raise self.lost
 
-    async def receive(self, x: Exchange) -> None:
-        """Wait until something arrives for `x`, or its link ends."""
+    def receive(self, x: Exchange) -> Awaitable[None]:
+        """Over when something has arrived for `x`, or its link ends; until then its read deadline runs."""
         if x is not self.exchange or self.lost is not None:
-            return
-        future = self.arrival(x)
-        try:
-            await future
-        except BaseException:  # cancelled: nobody waits here any longer
-            waiters = self._waiters
-            if waiters and future in waiters:
-                waiters.remove(future)
-                if not waiters:
-                    self._reading.stop(self)
-            raise
-
-    def arrival(self, x: Exchange) -> asyncio.Future[None]:
-        """Done when something has arrived for `x` or its link has ended; until then its read deadline runs.
-
-        For whoever gives the exchange up when he is cancelled; others `receive`.
-        """
+            return READY
         future = self.loop.create_future()
         waiters = self._waiters
-        if waiters:
-            waiters.append(future)
+        if waiters:  # those who were cancelled stay until somebody looks; mostly there is nobody
+            self._waiters = [*(waiter for waiter in waiters if not waiter.done()), future]
         else:
             self._waiters = [future]
         reading = self._reading = self.watch.read_of(x)
         inbound = x._in
-        self._progress = (
-            x._sent if inbound is None else x._sent + inbound.received
-        )  # what is written is taken for sent: see `_read_stalled`
+        # What is written is taken for sent: see `_read_stalled`.
+        self._progress = x._sent if inbound is None else x._sent + inbound.received
         reading.start(self)
         return future
 
@@ -458,7 +442,7 @@ class Connection(asyncio.Protocol):
     def _read_stalled(self) -> None:
         """A reader waited for `read` seconds; bytes on their way out count as life."""
         x = self.exchange
-        if x is None or all(future.done() for future in self._waiters or ()):
+        if x is None or all(waiter.done() for waiter in self._waiters or ()):
             return
         moved = self._moved(x)
         reading = self._reading
