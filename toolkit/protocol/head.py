@@ -119,6 +119,7 @@ ABSOLUTE = re.compile(r"https?://([^/?#]*)([/?].*)?", re.IGNORECASE)
 KNOWN: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 METHODS: Final = {method.encode("ascii"): method for method in KNOWN}  # one str each, not one a request
 SPACE: Final = 0x20
+TAB: Final = 0x09
 NOTHING: Final[tuple[bytes, ...]] = ()
 # The fields that decide something below; everything else is carried, not looked at. Each has a length of its own, so
 # that a length rules out most names without a look at their letters.
@@ -374,26 +375,28 @@ class ResponseHeadParser(_Parser):
         fields, self.fields = self.fields, []
         if len(fields) > self._limits.fields:
             raise self._too_many(fields)
-        # llhttp strips white space before a value, not behind it (RFC 9112 5.1). `find`, not `in`: that asks a bytes
-        # object first whether it is a number.
-        if block.find(b" \r\n") >= 0 or block.find(b"\t") >= 0:
-            fields = [(name, value.rstrip(b" \t")) for name, value in fields]
-        reason = block[13 : block.find(b"\r\n")].decode("latin-1")  # behind `HTTP/1.1 200 `
+        start, _, _ = block.partition(b"\r\n")
+        reason = start[13:].decode("latin-1")  # behind `HTTP/1.1 200 `
         if not block.startswith(b"HTTP/") or not (
             reason.isprintable() or FORBIDDEN_IN_VALUE.search(reason.encode("latin-1")) is None
         ):
             raise RemoteProtocolError(MALFORMED_RESPONSE, 502)
         status = parser.get_status_code()
-        if not block.startswith((b"HTTP/1.1", b"HTTP/1.0")) or not 100 <= status <= 999:
+        minor = 1 if block.startswith(b"HTTP/1.1") else 0
+        if not (minor or block.startswith(b"HTTP/1.0")) or not 100 <= status <= 999:
             version = parser.get_http_version()
             raise RemoteProtocolError(f"response head: HTTP/{version} {status} is not understood", 502)
-        return _response_head(method, status, reason, block[7] & 1, fields)
+        return _response_head(method, status, reason, minor, fields)
 
 
 def _response_head(method: str, status: int, reason: str, minor: int, fields: Fields) -> ResponseHead:
     """One pass over the fields, and what follows from those that decide something."""
     lengths = transfer = connection = codings = NOTHING
     for name, value in fields:
+        if value and (value[-1] == SPACE or value[-1] == TAB):
+            # llhttp strips white space before a value, not behind it (RFC 9112 5.1).
+            stripped = [(name, value.rstrip(b" \t")) for name, value in fields]
+            return _response_head(method, status, reason, minor, stripped)
         key = DECISIVE_ANSWERED.get(len(name))
         if key is not None and name.lower() == key:
             if key == b"content-length":
@@ -404,21 +407,25 @@ def _response_head(method: str, status: int, reason: str, minor: int, fields: Fi
                 connection = (*connection, value)
             else:
                 transfer = (*transfer, value)
-    keep_alive = _keep_alive(minor, connection) if connection else minor == 1
-    framing, length = CLOSE, -1
-    if status == 101 or (method == "CONNECT" and 200 <= status < 300):
-        framing = RAW_BYTES
-    else:
-        if len(lengths) == 1 and not transfer:
-            framing, length = LENGTH, parse_length(lengths[0])
-        elif transfer or lengths:
-            framing, length = inbound_framing(transfer, lengths, request=False, http10=not minor)
-        if bodyless(method, status):
-            framing = NONE  # the length a HEAD's answer states is kept: it is what a GET would bring
-    if framing is CLOSE:
-        keep_alive = False
+    framing, length = _answer_framing(method, status, minor, lengths, transfer)
+    keep_alive = _keep_alive(minor, connection) and framing is not CLOSE
     coding = b", ".join(codings).decode("latin-1") if codings and framing not in (NONE, RAW_BYTES) else None
     return ResponseHead(status, reason, minor, fields, framing, length, keep_alive, coding)
+
+
+def _answer_framing(
+    method: str, status: int, minor: int, lengths: tuple[bytes, ...], transfer: tuple[bytes, ...]
+) -> tuple[Framing, int]:
+    """RFC 9112 6.3."""
+    if status == 101 or (method == "CONNECT" and 200 <= status < 300):
+        return RAW_BYTES, -1
+    framing, length = CLOSE, -1
+    if len(lengths) == 1 and not transfer:
+        framing, length = LENGTH, parse_length(lengths[0])
+    elif transfer or lengths:
+        framing, length = inbound_framing(transfer, lengths, request=False, http10=not minor)
+    # The length that a HEAD's answer states is kept: it is what a GET would bring.
+    return (NONE if bodyless(method, status) else framing), length
 
 
 def serialize_fields(fields: Fields) -> bytes:
