@@ -260,6 +260,7 @@ def test_the_self_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert [run["name"] for run in runs if run["answers"] == 0] == []
     assert [kind for run in runs for kind in run["errors"] if kind not in ("unsent", "unfinished")] == []
     assert all(f"{run['name']}: " in told.out for run in runs)
+    assert [line.partition("  ")[0] for line in told.out.splitlines()[-7:]] == [run["name"] for run in runs]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from toolkit.other.bench.figures import figures
 from toolkit.other.bench.record import Record
-from toolkit.other.bench.report import HEIGHT, WIDEST, Style, notes, plot, report
+from toolkit.other.bench.report import HEIGHT, WIDEST, Style, notes, overview, plot, report
 
 from .samples import OPTIONS, filled, run_figures
 
@@ -74,6 +74,16 @@ def test_a_report_without_a_plot_has_only_lines_of_words() -> None:
     plotted, plain = report(run_figures(), Style()), report(run_figures(), Style(), plotted=False)
     assert len(plotted.splitlines()) == len(plain.splitlines()) + HEIGHT + 3
     assert "#" not in plain
+
+
+def test_an_overview_has_a_line_for_each_run() -> None:
+    runs = [run_figures(), run_figures(replace(OPTIONS, name="another, with a longer name"), errors=7)]
+    lines = overview(runs).splitlines()
+    assert lines[0].split() == ["a", "second", "received/s", "sent/s", "50", "%", "99", "%", "errors"]
+    assert [line[: len("another, with a longer name")].rstrip() for line in lines[1:]] == [run["name"] for run in runs]
+    assert [line.split()[-1] for line in lines[1:]] == ["0", "7"]
+    assert len({len(line) for line in lines}) == 1
+    assert max(map(len, lines)) <= 100
 
 
 # -- notes ----------------------------------------------------------------------------------------------------------

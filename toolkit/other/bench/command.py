@@ -23,7 +23,7 @@ from toolkit.other.bench.options import Options, tls_context
 from toolkit.other.bench.page import page
 from toolkit.other.bench.processes import make_run
 from toolkit.other.bench.progress import ProgressLine
-from toolkit.other.bench.report import Style, report
+from toolkit.other.bench.report import Style, overview, report
 from toolkit.other.bench.run import Run, Stage
 from toolkit.protocol.aio.loop import run
 
@@ -175,6 +175,8 @@ def _publish(command: Command, found: Document, old: Document | None) -> int:
 def _write_text(command: Command, found: Document, compared: str, out: TextIO) -> None:
     style = _style(out)
     texts = [report(one, style, plotted=command.plot) for one in found["runs"]]
+    if len(texts) > 1:
+        texts.append(overview(found["runs"]))
     if compared:
         texts.append(compared)
     out.write("\n".join(texts))

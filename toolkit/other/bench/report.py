@@ -9,11 +9,11 @@ from toolkit.other.bench.curve import MARKS, decades, position, sample
 from toolkit.other.bench.quantities import amount, size, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from toolkit.other.bench.figures import LatencyFigures, RunFigures
 
-__all__ = ["Style", "notes", "plot", "report"]
+__all__ = ["Style", "notes", "overview", "plot", "report"]
 
 BLOCKS: Final = " ▁▂▃▄▅▆▇█"
 HEIGHT: Final = 8  # rows of a plot
@@ -124,6 +124,21 @@ def notes(found: RunFigures) -> list[str]:
             late = span(generator["late_mean"])
             told.append(f"the load generator itself sent requests late, by {late} on average; that is in the latencies")
     return told
+
+
+def overview(runs: Sequence[RunFigures]) -> str:
+    """One line for each run, with a line break at the end."""
+    wide = max([len(run["name"]) for run in runs], default=0)
+    lines = [
+        f"{'':<{wide}}  {'a second':>10}  {'received/s':>10}  {'sent/s':>10}  {'50 %':>8}  {'99 %':>8}  {'errors':>8}"
+    ]
+    for run in runs:
+        seconds, percentiles = run["seconds"] or math.inf, run["latency"]["percentiles"]
+        moved = f"{size(run['received'] / seconds):>10}  {size(run['sent'] / seconds):>10}"
+        waited = f"{span(percentiles['50']):>8}  {span(percentiles['99']):>8}"
+        errors = amount(sum(run["errors"].values()))
+        lines.append(f"{run['name']:<{wide}}  {amount(run['rate']):>10}  {moved}  {waited}  {errors:>8}")
+    return "\n".join([*lines, ""])
 
 
 # -- the plot ---------------------------------------------------------------------------------------------------------

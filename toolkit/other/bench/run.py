@@ -68,7 +68,8 @@ class Run:
         """Run to the end. Raises `ConnectError` when the server cannot be reached at all."""
         load, options = self._load, self._options
         try:
-            await load.open()
+            if not await self._open():
+                return load.record
             await stage.ready("open")
             if options.warm_up and not self._stopped.is_set():
                 begun = time.monotonic_ns()
@@ -82,6 +83,20 @@ class Run:
         finally:
             await load.close()
         return load.record
+
+    async def _open(self) -> bool:
+        """Open the connections, unless the run is stopped meanwhile."""
+        opening = asyncio.ensure_future(self._load.open())
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        try:
+            await asyncio.wait([opening, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                opening.result()
+            return opening.done()
+        finally:
+            for task in (opening, stopped):
+                task.cancel()
+            await asyncio.gather(opening, stopped, return_exceptions=True)
 
     async def _measure(self, stage: Stage) -> None:
         load, options = self._load, self._options
