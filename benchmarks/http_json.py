@@ -46,9 +46,7 @@ FAR = (
 BARE, FULL = "a load tool's headers", "a browser's 11 headers"
 
 
-def turns(
-    servers: Mapping[str, Child], load: Load, headers: Mapping[str, str]
-) -> dict[str, Callable[[], Figures]]:
+def turns(servers: Mapping[str, Child], load: Load, headers: Mapping[str, str]) -> Mapping[str, Callable[[], Figures]]:
     """What each contestant does in a round; ours answers in two ways from one process."""
 
     def turn(server: Child, path: str) -> Figures:
@@ -70,7 +68,11 @@ def measure(bench: Bench) -> None:
 
 def targets() -> tuple[Target, ...]:
     """The same for both kinds of headers."""
-    stated = (("toolkit def", "socketify", 1.0), ("toolkit async def", "socketify", 0.9), ("toolkit async def", "uvicorn", 1.5))
+    stated = (
+        ("toolkit def", "socketify", 1.0),
+        ("toolkit async def", "socketify", 0.9),
+        ("toolkit async def", "uvicorn", 1.5),
+    )
     return tuple(
         Target(f"{ours}, {headers}: requests/s at least {bound:g} x {peer}", headers, RATE.name, ours, (peer,), bound)
         for headers in (BARE, FULL)
@@ -81,8 +83,8 @@ def targets() -> tuple[Target, ...]:
 ROW = Row(
     "http_json",
     "JSON on a routed GET, 64 keep-alive connections",
-    "A small JSON answer on a routed GET, over 64 keep-alive connections. The answer is built for every request; limits "
-    "and timeouts are on. The floor is a uvloop protocol that answers a constant to whatever arrives.",
+    "A small JSON answer on a routed GET, over 64 keep-alive connections. The answer is built for every request. The "
+    "floor is a uvloop protocol that answers a constant to whatever arrives; Blazeio takes one request a connection.",
     targets(),
     measure,
 )

@@ -77,15 +77,20 @@ class Client(ABC):
             raise Wrong(f"{url}: {told['bytes']} of {size} bytes arrived")
         return {"bytes": size}
 
+    async def do_compare(self, url: str, size: int) -> Mapping[str, float]:
+        """GET a body, and compare it by checksum with what it should be."""
+        body = await self.get(url)
+        if hashlib.sha256(body).hexdigest() != digest(size):
+            raise Wrong(f"{url}: {size} bytes arrived as others, {len(body)} of them")
+        return {"bytes": len(body)}
+
     async def do_check(self, origin: str, size: int) -> Mapping[str, float]:
-        """Bodies in both directions and both framings, compared by checksum with what they should be."""
+        """Bodies in both directions and both framings, compared by checksum."""
         for framing in ("length", "chunked"):
-            body = await self.get(f"{origin}/source?size={size}&framing={framing}")
-            if hashlib.sha256(body).hexdigest() != digest(size):
-                raise Wrong(f"a {framing} body of {size} bytes arrived as another, of {len(body)} bytes")
+            await self.do_compare(f"{origin}/source?size={size}&framing={framing}", size)
             told = json.loads(bytes(await self.upload(f"{origin}/digest", size, framing == "chunked")))
             if told["sha256"] != digest(size):
-                raise Wrong(f"a {framing} body of {size} bytes was sent as another, of {told['bytes']} bytes")
+                raise Wrong(f"{size} bytes were sent as others, {framing}, {told['bytes']} of them")
         return {}
 
 

@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import ssl
+from contextlib import ExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
@@ -19,10 +20,13 @@ from benchmarks.core.payload import ANSWER, CHUNKED_END, pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 MARK = 256 * 1024  # bytes that may wait to be sent, as many as this package lets wait
-KEPT = 1 << 20  # bytes of a body that are kept, for those who ask for it
+PORTS = 20_000
+BIND_ADDRESS_NO_PORT = 24  # of linux/in.h: the port is chosen once the other end is known
+KEPT = 4 << 20  # bytes of a body that are kept, for those who ask for it
 
 
 def head(url: str, method: str, fields: Iterable[Sequence[str]] = ()) -> bytes:
@@ -31,6 +35,18 @@ def head(url: str, method: str, fields: Iterable[Sequence[str]] = ()) -> bytes:
     target = where.path + (f"?{where.query}" if where.query else "")
     lines = [f"{method} {target} HTTP/1.1", f"Host: {where.netloc}", *(f"{name}: {value}" for name, value in fields)]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def connected(url: str, number: int) -> socket.socket:
+    """A socket with a connection, made by hand: that needs no look-ups. From one address there are some 28,000."""
+    where = urlsplit(url)
+    link = socket.socket()
+    if number >= PORTS:
+        link.setsockopt(socket.IPPROTO_IP, BIND_ADDRESS_NO_PORT, 1)
+        link.bind((f"127.0.0.{1 + number // PORTS}", 0))
+    link.connect((where.hostname or "", where.port or 80))
+    link.setblocking(False)
+    return link
 
 
 def anyone() -> ssl.SSLContext:
@@ -47,23 +63,51 @@ class Small:
         self.request = request
         self.length = len(answer)  # dates are all of one length, so answers are
         self.body = answer.partition(b"\r\n\r\n")[2]
+        self.connections: list[SmallConnection] = []
         self.requests = 0
         self.wrong = b""
-        self.ended = False
+        self.ended = True
+        self.answered = asyncio.Event()
+
+    async def run(self, seconds: float) -> int:
+        """Keep all connections busy for a while; how many requests were answered. Raises `Wrong`."""
+        before, self.ended = self.requests, False
+        for one in self.connections:
+            one.ask()
+        await asyncio.sleep(seconds)
+        self.ended = True
+        while not self.wrong and any(one.busy for one in self.connections):
+            self.answered.clear()
+            async with asyncio.timeout(20):
+                await self.answered.wait()
+        if self.wrong:
+            raise Wrong(f"answered {self.wrong[-200:]!r}")
+        return self.requests - before
+
+    async def close(self) -> None:
+        """End the connections."""
+        for one in self.connections:
+            one.transport.close()
+        await asyncio.gather(*(one.lost for one in self.connections))
 
 
 class SmallConnection(asyncio.Protocol):
-    """One keep-alive connection: an answer of the right length and with the right end is followed by the next request."""
+    """One keep-alive connection: an answer of the right length and end is followed by the next request."""
 
-    __slots__ = ("load", "lost", "received", "transport")
+    __slots__ = ("busy", "load", "lost", "received", "transport")
 
     def __init__(self, load: Small) -> None:
         self.load = load
         self.received = b""
+        self.busy = False
         self.lost = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
+
+    def ask(self) -> None:
+        """The first request of a run."""
+        self.busy = True
         self.transport.write(self.load.request)
 
     def data_received(self, data: bytes) -> None:
@@ -80,10 +124,14 @@ class SmallConnection(asyncio.Protocol):
             load.requests += 1
             if not load.ended:
                 self.transport.write(load.request)
+            else:
+                self.busy = False
+                load.answered.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self.load.ended and not self.load.wrong:
-            self.load.wrong = b"the end of a connection"
+        if self.busy and not self.load.wrong:
+            self.load.wrong = b"by the end of a connection"
+            self.load.answered.set()
         self.lost.set_result(None)
 
 
@@ -164,14 +212,17 @@ class Raw(Client):
 
     async def open(self) -> None:
         self.held: list[asyncio.BaseTransport] = []
+        self.loads: dict[tuple[str, int], Small] = {}
         self.conversations: dict[str, Conversation] = {}
 
     async def connect(self, url: str) -> Conversation:
         """A new connection, with TLS where the URL says so."""
-        where = urlsplit(url)
-        context = anyone() if where.scheme == "https" else None
+        context = anyone() if url.startswith("https:") else None
+        name = "127.0.0.1" if context is not None else None
         loop = asyncio.get_running_loop()
-        _, made = await loop.create_connection(Conversation, where.hostname, where.port, ssl=context)
+        _, made = await loop.create_connection(
+            Conversation, sock=connected(url, 0), ssl=context, server_hostname=name
+        )
         return made
 
     async def kept(self, url: str) -> Conversation:
@@ -185,7 +236,7 @@ class Raw(Client):
     async def get(self, url: str) -> bytes:
         made = await self.kept(url)
         await made.ask(head(url, "GET"))
-        return made.whole
+        return made.whole if made.left is not None else without_chunks(made.whole)
 
     async def download(self, url: str) -> int:
         return await (await self.kept(url)).ask(head(url, "GET"))
@@ -208,29 +259,35 @@ class Raw(Client):
         return {"bytes": size}
 
     async def do_small(self, url: str, seconds: float, concurrency: int) -> Mapping[str, float]:
-        return await self.do_load(url, seconds, concurrency, ())
+        """As any client does it, with connections that are kept between jobs."""
+        if (url, concurrency) not in self.loads:
+            self.loads[url, concurrency] = await self._opened(url, concurrency, ())
+        return {"requests": await self.loads[url, concurrency].run(seconds)}
 
     async def do_load(
         self, url: str, seconds: float, connections: int, headers: Sequence[Sequence[str]]
     ) -> Mapping[str, float]:
-        """Keep connections busy with one request each; how many were answered rightly."""
+        """Keep new connections busy with one request each; how many were answered rightly."""
+        load = await self._opened(url, connections, headers)
+        try:
+            return {"requests": await load.run(seconds)}
+        finally:
+            await load.close()
+
+    async def _opened(self, url: str, connections: int, headers: Sequence[Sequence[str]]) -> Small:
         where = urlsplit(url)
         request = head(url, "GET", headers)
         load = Small(request, await self._probe(url, request))
         context = anyone() if where.scheme == "https" else None
         loop = asyncio.get_running_loop()
-        made = [
-            (await loop.create_connection(lambda: SmallConnection(load), where.hostname, where.port, ssl=context))[1]
-            for _ in range(connections)
-        ]
-        await asyncio.sleep(seconds)
-        load.ended = True
-        for one in made:
-            one.transport.close()
-        await asyncio.gather(*(one.lost for one in made))
-        if load.wrong:
-            raise Wrong(f"{url} answered {load.wrong[-200:]!r}")
-        return {"requests": load.requests}
+        for number in range(connections):
+            link = connected(url, number)
+            name = "127.0.0.1" if context is not None else None
+            _, made = await loop.create_connection(
+                lambda: SmallConnection(load), sock=link, ssl=context, server_hostname=name
+            )
+            load.connections.append(made)
+        return load
 
     async def _probe(self, url: str, request: bytes) -> bytes:
         """The whole answer, head and body, which must be the right one."""
@@ -264,15 +321,12 @@ class Raw(Client):
 
     async def do_hold(self, url: str, connections: int) -> Mapping[str, float]:
         """Open connections, ask once on each, and keep them open; how many are."""
-        where = urlsplit(url)
         loop = asyncio.get_running_loop()
         room = asyncio.Semaphore(64)
 
         async def one(number: int) -> None:
             async with room:
-                # A source address has some 28,000 ports to one server.
-                source = (f"127.0.0.{2 + number // 20_000}", 0)
-                _, made = await loop.create_connection(Conversation, where.hostname, where.port, local_addr=source)
+                _, made = await loop.create_connection(Conversation, sock=connected(url, number))
                 self.held.append(made.transport)
                 await made.ask(head(url, "GET"))
                 if json.loads(made.whole) != ANSWER:
@@ -288,41 +342,78 @@ class Raw(Client):
         self.held.clear()
         return {}
 
-    async def do_duplex(self, url: str, seconds: float, size: int) -> Mapping[str, float]:
-        """One exchange, open on both sides: a chunk goes out, comes back, and the next one goes out; how many did."""
-        return {"trips": trips(url, seconds, size)}
+    async def do_duplex(self, url: str, seconds: float, size: int, exchanges: int) -> Mapping[str, float]:
+        """Exchanges that are open on both sides: on each a chunk goes out, comes back, and the next one goes out.
+
+        How many chunks did. The sockets block, which answers sooner than a loop does.
+        """
+        trips = 0
+        with ExitStack() as stack:
+            made = [stack.enter_context(Duplex(url, size)) for _ in range(exchanges)]
+            end = perf_counter() + seconds
+            while perf_counter() < end:
+                for one in made:
+                    one.send(trips)
+                for one in made:
+                    one.receive()
+                trips += exchanges
+            for one in made:
+                one.finish()
+        return {"trips": trips}
+
+
+class Duplex:
+    """One exchange that is open on both sides."""
+
+    def __init__(self, url: str, size: int) -> None:
+        where = urlsplit(url)
+        self.url, self.size = url, size
+        self.link = socket.create_connection((where.hostname or "", where.port or 80), 20)
+        self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.link.sendall(head(url, "POST", [("Transfer-Encoding", "chunked")]))
+
+    def send(self, number: int) -> None:
+        """A chunk unlike the one before."""
+        self.chunk = b"%x\r\n%0*d\r\n" % (self.size, self.size, number)
+        self.link.sendall(self.chunk)
+
+    def receive(self) -> None:
+        """The same chunk, behind the answer's head where it is the first."""
+        received = b""
+        while not received.endswith(self.chunk):
+            data = self.link.recv(65536)
+            if not data or len(received) > 2000 + self.size:
+                raise Wrong(f"{self.url}: {self.chunk!r} came back as {received[-200:]!r}")
+            received += data
+
+    def finish(self) -> None:
+        """End the request; the answer must end, too."""
+        self.chunk = CHUNKED_END
+        self.link.sendall(CHUNKED_END)
+        self.receive()
+
+    def __enter__(self) -> Duplex:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.link.close()
+
+
+def without_chunks(body: bytes) -> bytes:
+    """The body in a chunked one."""
+    found = []
+    while not body.startswith(CHUNKED_END):
+        size, _, body = body.partition(b"\r\n")
+        found.append(body[: int(size, 16)])
+        body = body[int(size, 16) + 2 :]
+    return b"".join(found)
 
 
 def _then(body: Iterable[bytes], end: bytes) -> Iterator[bytes]:
     yield from body
     yield end
-
-
-def trips(url: str, seconds: float, size: int) -> int:
-    """The duplex exchange on a blocking socket, which answers sooner than a loop does."""
-    where = urlsplit(url)
-    with socket.create_connection((where.hostname or "", where.port or 80), 20) as link:
-        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link.sendall(head(url, "POST", [("Transfer-Encoding", "chunked")]))
-        number, received = 0, b""
-        end = perf_counter() + seconds
-        while perf_counter() < end:
-            chunk = b"%x\r\n%b\r\n" % (size, b"%0*d" % (size, number))
-            link.sendall(chunk)
-            while not received.endswith(chunk):
-                data = link.recv(65536)
-                if not data or len(received) > 2000 + size:
-                    raise Wrong(f"{url}: chunk {number} came back as {received[-200:]!r}")
-                received += data
-            number += 1
-            received = b""
-        link.sendall(CHUNKED_END)
-        while not received.endswith(CHUNKED_END):
-            data = link.recv(65536)
-            if not data:
-                raise Wrong(f"{url}: the exchange did not end cleanly")
-            received += data
-        return number
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.core.machine import describe
 from benchmarks.core.processes import Child, Failed, NotStarted, Peer
 from benchmarks.core.progress import progress
-from benchmarks.core.results import Comparison, Figures, Quantity, Result, Target, is_ours
+from benchmarks.core.results import RESULTS, Comparison, Figures, Quantity, Result, Target, is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,13 +35,15 @@ class Options:
     seconds: float = 2  # of load, for each contestant in each round
     size: int = 1024 * MIB  # of large bodies, in bytes
     connections: int = 10_000  # where there are many
+    idle: float = 5  # seconds in which nothing happens
     only: tuple[str, ...] = ()  # contestants; empty: all
     require_peers: bool = False  # a peer that is missing is an error
+    results: Path = RESULTS  # where figures are kept
 
     @classmethod
     def quick(cls) -> Options:
         """Few and short rounds: whether it works, and roughly where it stands."""
-        return cls(rounds=2, seconds=1, size=256 * MIB, connections=1000)
+        return cls(rounds=2, seconds=1, size=256 * MIB, connections=1000, idle=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +81,30 @@ class Bench:
             self.result.notes.append(line)
 
     def has(self, peer: Peer) -> bool:
-        """Whether all that a peer needs is installed; where not, it is left out with a note.
+        """Whether a peer is wanted, and all that it needs is installed."""
+        if self.options.only and peer.name not in self.options.only and not is_ours(peer.name):
+            return False
+        return self.has_all(peer.name, peer.needs)
+
+    def has_all(self, name: str, needs: Sequence[str]) -> bool:
+        """Whether what a peer needs is installed; where not, it is left out with a note.
 
         Raises `Failed` instead when peers are required.
         """
-        if self.options.only and peer.name not in self.options.only and not is_ours(peer.name):
-            return False
-        for name in peer.needs:
-            version = self.environment.version_of(name)
+        for one in needs:
+            version = self.environment.version_of(one)
             if version is None:
-                self._leave_out(peer, self.environment.how_to_get(name))
+                self._leave_out(name, self.environment.how_to_get(one))
                 return False
-            self.result.versions[name] = version
+            self.result.versions[one] = version
         return True
 
-    def _leave_out(self, peer: Peer, reason: str) -> None:
-        line = f"{peer.name} is left out: {reason}"
+    def _leave_out(self, name: str, reason: str) -> None:
+        start = f"{name} is left out: "
         if self.options.require_peers:
-            raise Failed(line)
-        self.note(line)
+            raise Failed(start + reason)
+        if not any(line.startswith(start) for line in self.result.notes):
+            self.note(start + reason)
 
     @contextmanager
     def start(self, peers: Sequence[Peer], core: int | None = 0) -> Iterator[dict[str, Child]]:
@@ -112,7 +120,7 @@ class Bench:
                 except NotStarted as error:
                     if is_ours(peer.name):
                         raise
-                    self._leave_out(peer, str(error))
+                    self._leave_out(peer.name, str(error))
             yield running
 
     @contextmanager
@@ -128,7 +136,12 @@ class Bench:
         contestants: Mapping[str, Callable[[], Figures]],
         base: str | None = None,
     ) -> Comparison:
-        """Take the contestants in turns, every other round backwards; the first round only warms up."""
+        """Take the contestants in turns, every other round backwards; the first round only warms up.
+
+        Raises `Failed` when there are none.
+        """
+        if not contestants:
+            raise Failed(f"{title}: nobody is left to be measured")
         comparison = Comparison(title, list(quantities), base, {name: [] for name in contestants})
         for number in range(self.options.rounds + 1):
             order = list(contestants.items())
@@ -138,6 +151,19 @@ class Bench:
                 figures = turn()
                 if number:
                     comparison.samples[name].append(figures)
+        progress("")
+        self.result.comparisons.append(comparison)
+        return comparison
+
+    def collect(
+        self, title: str, quantities: Sequence[Quantity], one_round: Callable[[], Mapping[str, Figures]]
+    ) -> Comparison:
+        """Rounds in which all contestants are measured together."""
+        comparison = Comparison(title, list(quantities))
+        for number in range(1, self.options.rounds + 1):
+            progress(f"{self.row}, {title}: round {number} of {self.options.rounds}")
+            for name, figures in one_round().items():
+                comparison.samples.setdefault(name, []).append(figures)
         progress("")
         self.result.comparisons.append(comparison)
         return comparison

@@ -7,6 +7,8 @@ import os
 import queue
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["end_with_parent", "free_port", "jobs", "listening", "ready", "ready_once_listening", "reply"]
+__all__ = ["end_with_parent", "free_port", "jobs", "listening", "ready", "ready_once_listening", "reply", "run_program"]
 
 
 def ready(**facts: object) -> None:
@@ -88,3 +90,12 @@ def ready_once_listening(port: int, seconds: float = 30) -> None:
                 return
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def run_program(command: list[str], port: int) -> None:
+    """Run a server that is not Python's, until it ends; its last words go where those of this process go."""
+    path = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"  # where Debian keeps servers
+    ready_once_listening(port)
+    sys.exit(
+        subprocess.run(command, env={**os.environ, "PATH": path}, check=False, stdin=subprocess.DEVNULL).returncode
+    )

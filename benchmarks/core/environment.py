@@ -90,8 +90,9 @@ def prepare(wanted: str | None = None) -> Environment:
     told = json.loads(stamp.read_text()) if stamp.exists() else {}
     if told.get("recipe") != recipe:
         progress(f"making {folder.name}")
-        _run([base, "-m", "venv", "--clear", str(folder)])
-        install = [python, "-m", "pip", "--disable-pip-version-check", "-qq", "install"]
+        # By our own pip: the interpreter may come without one, as Debian's does.
+        _run([base, "-m", "venv", "--clear", "--without-pip", str(folder)])
+        install = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "-qq", "install"]
         _run([*install, "-e", f"{ROOT}[all]"])
         told = {"recipe": recipe, "failed": _install_peers(install)}
         stamp.write_text(json.dumps(told))
@@ -123,10 +124,13 @@ def _interpreter(wanted: str | None) -> str:
     if os.sep in wanted:
         return wanted
     # Asked of the interpreter itself, since a shim of that name may answer for a version that is not there.
-    candidates = [f"python{wanted}", *map(str, sorted(Path.home().glob(f".pyenv/versions/{wanted}*/bin/python{wanted}")))]
+    candidates = [
+        f"python{wanted}",
+        *map(str, sorted(Path.home().glob(f".pyenv/versions/{wanted}*/bin/python{wanted}"))),
+    ]
     for candidate in candidates:
         try:
-            if _run([candidate, "-c", "import ensurepip, sys; print('%d.%d' % sys.version_info[:2])"]).strip() == wanted:
+            if _run([candidate, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip() == wanted:
                 return candidate
         except EnvironmentFailed:
             continue

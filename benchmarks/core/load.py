@@ -50,6 +50,7 @@ class Load:
 
     raw: Child | None
     seconds: float
+    core: int | None = 1
 
     def on(
         self, server: Child, path: str = JSON_PATH, connections: int = 64, headers: Mapping[str, str] | None = None
@@ -57,7 +58,7 @@ class Load:
         """Requests a second, and the server's CPU time for each. Raises `Failed` for an answer that is none."""
         before = server.cpu
         if self.raw is None:
-            requests, seconds = by_wrk(server.url + path, self.seconds, connections, headers or {})
+            requests, seconds = by_wrk(server.url + path, self.seconds, connections, headers or {}, self.core)
         else:
             told = self.raw.do(
                 "load",
@@ -73,22 +74,24 @@ class Load:
 
 
 @contextmanager
-def loading(bench: Bench) -> Iterator[Load]:
+def loading(bench: Bench, core: int | None = 1) -> Iterator[Load]:
     """wrk where it is installed; it is a peer like the others when peers are required."""
-    if bench.has(Peer("wrk", "", needs=("wrk",))):
-        yield Load(None, bench.options.seconds)
+    if bench.has_all("wrk", ("wrk",)):
+        yield Load(None, bench.options.seconds, core)
         return
     bench.note("load by Python: requests/s may be the load's limit, CPU per request is the server's own")
-    with bench.one(RAW_CLIENT) as raw:
+    with bench.one(RAW_CLIENT, core) as raw:
         yield Load(raw, bench.options.seconds)
 
 
-def by_wrk(url: str, seconds: float, connections: int, headers: Mapping[str, str]) -> tuple[int, float]:
+def by_wrk(
+    url: str, seconds: float, connections: int, headers: Mapping[str, str], core: int | None
+) -> tuple[int, float]:
     """Requests answered, and the seconds that took."""
     fields = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
     # wrk takes whole seconds only.
     command = [program("wrk") or "wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", *fields, url]
-    with on_core(1):
+    with on_core(core):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     counted = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", done.stdout)
     if done.returncode or counted is None or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:

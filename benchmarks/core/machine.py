@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CORES", "cpu_seconds", "describe", "has_ktls", "on_core", "raise_file_limit", "resident_bytes"]
+__all__ = [
+    "CORES",
+    "cpu_by_process",
+    "cpu_seconds",
+    "describe",
+    "has_ktls",
+    "on_core",
+    "raise_file_limit",
+    "resident_bytes",
+]
 
 CORES: Final = sorted(os.sched_getaffinity(0))
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
@@ -52,13 +61,18 @@ def family(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time that a process and its children that still run have had so far, all threads together.
+def cpu_by_process(pid: int) -> dict[int, float]:
+    """User and system seconds that a process has had so far, and each that it started and that still runs.
 
     Read from the process's own CPU clock, which counts nanoseconds where /proc counts hundredths of a second.
     """
     # The kernel's name for "CPU clock of process pid"; clock_getcpuclockid(3) makes the same, and Python has none.
-    return sum(time.clock_gettime((~one << 3) | 2) for one in family(pid))
+    return {one: time.clock_gettime((~one << 3) | 2) for one in family(pid)}
+
+
+def cpu_seconds(pid: int) -> float:
+    """All of them together."""
+    return sum(cpu_by_process(pid).values())
 
 
 def resident_bytes(pid: int) -> int:

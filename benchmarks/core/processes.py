@@ -51,7 +51,7 @@ class Child:
 
     def __init__(self, environment: Environment, peer: Peer, core: int | None) -> None:
         self.peer = peer
-        self._errors = tempfile.TemporaryFile("w+")
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self._received = b""
         command = [environment.python, "-m", peer.module, *peer.arguments]
         with on_core(core):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.core.bench import MIB, Bench, Options, Row, required
 from benchmarks.core.environment import Environment, EnvironmentFailed, here, prepare
 from benchmarks.core.processes import Failed
+from benchmarks.core.results import RESULTS
 from benchmarks.core.tables import comparison_table, verdict
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def parser(about: str) -> argparse.ArgumentParser:
     found.add_argument("--connections", type=int, metavar="N", help="where there are many (10000)")
     found.add_argument("--peers", nargs="+", default=(), metavar="NAME", help="these alone, beside ours (all)")
     found.add_argument("--python", metavar="VERSION", help="an interpreter other than this one: 3.13, or a path")
+    found.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="figures are kept there")
     found.add_argument("--here", action="store_true", help="no environment of its own: whatever is installed here")
     return found
 
@@ -39,7 +42,7 @@ def options_of(told: argparse.Namespace) -> Options:
     if told.size is not None:
         stated["size"] = told.size * MIB
     options = replace(options, **{name: value for name, value in stated.items() if value is not None})
-    return replace(options, only=tuple(told.peers), require_peers=required())
+    return replace(options, only=tuple(told.peers), results=told.results, require_peers=required())
 
 
 def environment_of(told: argparse.Namespace) -> Environment:
@@ -57,10 +60,10 @@ def run(row: Row, environment: Environment, options: Options) -> None:
         print(f"\n{comparison.title}\n\n{comparison_table(comparison).text()}")
     print()
     for target in row.targets:
-        print(f"{target.text}: {verdict(target, target.judge(result.comparisons))}")
+        print(f"{target.text}: {verdict(target, target.judge(result.comparisons)).replace('*', '')}")
     for line in result.notes:
         print(line)
-    result.save()
+    result.save(options.results)
 
 
 def main(row: Row, arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Comparison", "Figures", "Quantity", "Result", "Spread", "Target", "Verdict", "is_ours", "spread"]
+__all__ = ["Comparison", "Figures", "Quantity", "RESULTS", "ROOT", "Result", "Spread", "Target", "Verdict", "is_ours", "spread"]
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 RESULTS: Final = ROOT / ".cache" / "benchmarks"
@@ -25,7 +25,7 @@ Figures = dict[str, float]  # of one contestant in one round, by the quantity's 
 
 def is_ours(contestant: str) -> bool:
     """Whether a contestant is this package, in one form or another."""
-    return contestant.split()[0] == "toolkit"
+    return contestant.startswith("toolkit")
 
 
 class Spread(NamedTuple):
@@ -135,7 +135,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
 
-    def save(self, folder: Path = RESULTS) -> Path:
+    def save(self, folder: Path) -> Path:
         """Keep the result as JSON, in place of an earlier one for the same minor version of Python."""
         path = folder / ".".join(self.python.split(".")[:2]) / f"{self.program}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +153,7 @@ class Result:
         return cls(**told)
 
 
-def kept(folder: Path = RESULTS) -> Mapping[str, dict[str, Result]]:
+def kept(folder: Path) -> Mapping[str, dict[str, Result]]:
     """All results that were saved: by the version of Python, then by program."""
     found: dict[str, dict[str, Result]] = {}
     for path in sorted(folder.glob("*/*.json"), key=lambda one: (version_order(one.parent.name), one.stem)):

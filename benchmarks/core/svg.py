@@ -44,7 +44,7 @@ def bars(title: str, groups: Mapping[str, Sequence[Bar]], digits: int = 0) -> st
         y += ROW // 2
     frame = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}"'
     style = f'font-family="sans-serif" font-size="12" fill="{INK}"'
-    return "\n".join([f"<svg {frame} {style} role=\"img\" aria-label={quoteattr(title)}>", *drawn, "</svg>", ""])
+    return "\n".join([f'<svg {frame} {style} role="img" aria-label={quoteattr(title)}>', *drawn, "</svg>", ""])
 
 
 def _bar(bar: Bar, y: int, scale: float, digits: int) -> list[str]:

@@ -38,7 +38,8 @@ class Table:
         """The same as GitHub renders it."""
         rule = ["---", *["---:"] * (len(self.head) - 1)]
         return "\n".join(
-            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in [self.head, rule, *self.rows]
+            "| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |"
+            for line in [self.head, rule, *self.rows]
         )
 
 

@@ -8,42 +8,52 @@ from __future__ import annotations
 
 import asyncio
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import orjson
 
 from benchmarks.core.blazeio import load
 from benchmarks.core.child import free_port, jobs, reply
 
-Blazeio = load()
+if TYPE_CHECKING:
+    import Blazeio
+    from Blazeio import BlazeioProtocol
+else:
+    Blazeio = load()
 
-ROOMS: dict[str, tuple[object, asyncio.Future[object]]] = {}
+
+class Room:
+    """A creator waits for its joiner; the joiner's handler waits for the end, as its return would end its connection."""
+
+    def __init__(self) -> None:
+        self.joiner: asyncio.Future[BlazeioProtocol] = asyncio.get_running_loop().create_future()
+        self.over = asyncio.Event()
 
 
-async def create(r: object, route: str = "/create") -> None:
+ROOMS: dict[str, Room] = {}
+
+
+async def create(r: BlazeioProtocol, route: str = "/create") -> None:
     """Open a room; answer with the joiner's bytes."""
-    loop = asyncio.get_running_loop()
-    # It has no types: hence the ignored attributes below.
-    room = str(r.ip_port)  # type: ignore[attr-defined]
-    joiner: asyncio.Future[object] = loop.create_future()
-    ROOMS[room] = (r, joiner)
-    await r.prepare({"Transfer-encoding": "chunked", "Room": room}, 200)  # type: ignore[attr-defined]
-    other = await joiner
-    async for chunk in other.pull():  # type: ignore[attr-defined]
-        await r.write(chunk)  # type: ignore[attr-defined]
-    await r.eof()  # type: ignore[attr-defined]
-    async for chunk in r.pull():  # type: ignore[attr-defined]
-        await other.write(chunk)  # type: ignore[attr-defined]
-    await other.eof()  # type: ignore[attr-defined]
+    key = str(r.ip_port)
+    room = ROOMS[key] = Room()
+    await r.prepare({"Transfer-encoding": "chunked", "Room": key}, 200)
+    other = await room.joiner
+    async for chunk in other.pull():
+        await r.write(chunk)
+    await r.eof()
+    async for chunk in r.pull():
+        await other.write(chunk)
+    await other.eof()
+    room.over.set()
 
 
-async def join(r: object, route: str = "/join") -> None:
+async def join(r: BlazeioProtocol, route: str = "/join") -> None:
     """Enter a room; the creator's handler does the rest."""
-    room = r.headers["Room"]  # type: ignore[attr-defined]
-    _, joiner = ROOMS.pop(room)
-    await r.prepare({"Transfer-encoding": "chunked"}, 200)  # type: ignore[attr-defined]
-    joiner.set_result(r)
-    while not r.transport.is_closing():  # type: ignore[attr-defined]
-        await asyncio.sleep(0.01)
+    room = ROOMS.pop(r.headers["Room"])
+    await r.prepare({"Transfer-encoding": "chunked"}, 200)
+    room.joiner.set_result(r)
+    await room.over.wait()
 
 
 async def create_room(server: str, payload: bytes, chunks: int) -> int:
@@ -93,9 +103,9 @@ def main() -> None:
     serving = loop.create_task(web.run())
     loop.run_until_complete(Blazeio.App.is_server_running.wait())
     for job in jobs():
-        job.pop("job")
+        pairs, size, chunks = (int(str(job[name])) for name in ("pairs", "size", "chunks"))
         try:
-            reply(loop.run_until_complete(asyncio.wait_for(self_test(port, **job), 60)))
+            reply(loop.run_until_complete(asyncio.wait_for(self_test(port, pairs, size, chunks), 60)))
         except Exception as error:
             reply({"error": f"{type(error).__name__}: {error}"})
     serving.cancel()

@@ -12,7 +12,8 @@ from toolkit import run
 def main() -> None:
     """Run the self-test for each job."""
     for job in jobs():
-        report = run(asyncio.wait_for(self_test(job["pairs"], job["size"], job["chunks"]), 60))
+        pairs, size, chunks = (int(str(job[name])) for name in ("pairs", "size", "chunks"))
+        report = run(asyncio.wait_for(self_test(pairs, size, chunks), 60))
         if report.ok:
             reply({"bytes": report.bytes, "seconds": report.seconds})
         else:

@@ -1,4 +1,4 @@
-"""Servers, each run as its authors would have it run for speed: one process, uvloop where it takes a loop, no access log.
+"""Servers, each as its authors would run it for speed: one process, uvloop where it takes a loop, no access log.
 
 The JSON answer is made anew for every request, by orjson in all of them. Routes, as far as a server has them:
 

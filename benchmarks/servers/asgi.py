@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qs
 
 import orjson
@@ -79,7 +79,8 @@ def starlette() -> Application:
     async def answer(request: object) -> Response:
         return Response(orjson.dumps(ANSWER), media_type="application/json")
 
-    return Starlette(routes=[Route(JSON_PATH, answer)])
+    found: Application = Starlette(routes=[Route(JSON_PATH, answer)])
+    return found
 
 
 def falcon() -> Application:
@@ -117,7 +118,7 @@ APPLICATIONS = {"bare": lambda: bare, "starlette": starlette, "falcon": falcon, 
 async def serve(application: Application, tls: Path | None) -> None:
     """Until the parent ends."""
     # BlackSheep only works once it was told to start; the others have nothing to start.
-    lifespan = "on" if type(application).__module__.startswith("blacksheep") else "off"
+    lifespan: Literal["on", "off"] = "on" if type(application).__module__.startswith("blacksheep") else "off"
     options = uvicorn.Config(
         application,
         http="httptools",
@@ -126,6 +127,7 @@ async def serve(application: Application, tls: Path | None) -> None:
         lifespan=lifespan,
         access_log=False,
         log_level="warning",
+        timeout_keep_alive=75,  # as long as this package keeps a connection
         ssl_certfile=None if tls is None else tls / "server.pem",
         ssl_keyfile=None if tls is None else tls / "server.key",
     )

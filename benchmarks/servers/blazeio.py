@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import orjson
 
 from benchmarks.core.blazeio import load
 from benchmarks.core.child import end_with_parent, free_port, ready_once_listening
 from benchmarks.core.payload import ANSWER, JSON_PATH
 
+if TYPE_CHECKING:
+    from Blazeio import BlazeioProtocol
 
-async def answer(r: object, route: str = JSON_PATH) -> None:
+
+async def answer(r: BlazeioProtocol, route: str = JSON_PATH) -> None:
     """The small answer."""
     body = orjson.dumps(ANSWER)
     headers = {"Content-Type": "application/json", "Content-Length": len(body), "Connection": "close"}
-    # It has no types.
-    await r.prepare(headers, 200)  # type: ignore[attr-defined]
-    await r.write(body)  # type: ignore[attr-defined]
+    await r.prepare(headers, 200)
+    await r.write(body)
 
 
 def main() -> None:

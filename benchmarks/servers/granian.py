@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 import orjson
 from granian import Granian
@@ -12,26 +13,28 @@ from benchmarks.core.child import end_with_parent, free_port, ready_once_listeni
 from benchmarks.core.payload import ANSWER, JSON_PATH
 from benchmarks.servers.asgi import bare
 
+if TYPE_CHECKING:
+    from granian.rsgi import HTTPProtocol, Scope
+
 JSON = [("content-type", "application/json")]
 BINARY = [("content-type", "application/octet-stream")]
 
 asgi = bare
 
 
-async def rsgi(scope: object, protocol: object) -> None:
+async def rsgi(scope: Scope, protocol: HTTPProtocol) -> None:
     """The same routes by granian's interface."""
-    # Its types exist at run time only.
-    path = scope.path  # type: ignore[attr-defined]
+    path = scope.path
     if path == JSON_PATH:
-        protocol.response_bytes(200, JSON, orjson.dumps(ANSWER))  # type: ignore[attr-defined]
+        protocol.response_bytes(200, JSON, orjson.dumps(ANSWER))
     elif path == "/echo":
-        length = scope.headers.get("content-length")  # type: ignore[attr-defined]
+        length = scope.headers.get("content-length")
         fields = BINARY if length is None else [*BINARY, ("content-length", length)]
-        transport = protocol.response_stream(200, fields)  # type: ignore[attr-defined]
-        async for chunk in protocol:  # type: ignore[attr-defined]
+        transport = protocol.response_stream(200, fields)
+        async for chunk in protocol:
             await transport.send_bytes(chunk)
     else:
-        protocol.response_empty(404, [])  # type: ignore[attr-defined]
+        protocol.response_empty(404, [])
 
 
 def main() -> None:

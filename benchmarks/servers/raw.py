@@ -1,9 +1,12 @@
-"""Bodies by a bare uvloop protocol: what moving them costs without HTTP around them. It trusts its peer in everything."""
+"""Bodies by a bare uvloop protocol: what moving them costs without HTTP around them. It trusts its peer."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
+import ssl
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,7 +22,7 @@ MARK = 256 * 1024  # bytes that may wait to be sent, as many as this package let
 
 
 class Bulk(asyncio.Protocol):
-    """GET: a body is sent. POST: one is counted."""
+    """GET: a body is sent. POST: one is counted; to /echo, whatever comes goes back as it is, framing and all."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -30,8 +33,12 @@ class Bulk(asyncio.Protocol):
         self.size = 0
         self.tail = b""
         self.paused = False
+        self.echoes = False
 
     def data_received(self, data: bytes) -> None:
+        if self.echoes:
+            self.transport.write(data)
+            return
         if self.left != 0:
             self.count(data)
             return
@@ -47,6 +54,10 @@ class Bulk(asyncio.Protocol):
         if method == "GET":
             asked = parse_qs(urlsplit(target).query)
             self.send(int(asked["size"][0]), asked.get("framing") == ["chunked"])
+            return
+        if target == "/echo":
+            self.echoes = True
+            self.transport.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + rest)
             return
         fields = dict(line.lower().split(":", 1) for line in head.split("\r\n")[1:])
         self.left = None if "transfer-encoding" in fields else int(fields["content-length"])
@@ -67,7 +78,9 @@ class Bulk(asyncio.Protocol):
                 return
         self.left, self.tail = 0, b""
         body = json.dumps({"bytes": self.size}).encode()
-        self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        self.transport.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        )
 
     def send(self, size: int, chunked: bool) -> None:
         """Begin a body."""
@@ -100,16 +113,28 @@ def chunks(size: int) -> Iterator[bytes]:
     yield CHUNKED_END
 
 
-async def serve() -> None:
+async def serve(context: ssl.SSLContext | None) -> None:
     """Until the parent ends."""
     loop = asyncio.get_running_loop()
     listener = listening()
-    server = await loop.create_server(Bulk, sock=listener, backlog=4096)
+    server = await loop.create_server(Bulk, sock=listener, backlog=4096, ssl=context)
     ready(port=listener.getsockname()[1])
     async with server:
         await loop.create_future()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve until standard input ends."""
+    parser = argparse.ArgumentParser(description="Serve bodies.")
+    parser.add_argument("--tls", type=Path, metavar="FOLDER", help="with the certificate there")
+    options = parser.parse_args()
     end_with_parent()
-    uvloop.run(serve())
+    context = None
+    if options.tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(options.tls / "server.pem", options.tls / "server.key")
+    uvloop.run(serve(context))
+
+
+if __name__ == "__main__":
+    main()

@@ -102,12 +102,14 @@ def application(options: argparse.Namespace, port: int = 0) -> App:
     return web
 
 
-def certificate(folder: Path | None) -> ssl.SSLContext | None:
-    """A server's context; with kernel TLS allowed, for transports that know how to use it."""
+def certificate(folder: Path | None, ktls: bool = False) -> ssl.SSLContext | None:
+    """A server's context; on request with kernel TLS, for transports that can use it."""
     if folder is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    if ktls:
+        context.options |= 1 << 3  # SSL_OP_ENABLE_KTLS; the module has a name for it since Python 3.12
     return context
 
 
@@ -138,6 +140,7 @@ def main() -> None:
     parser.add_argument("--routes", type=int, default=0)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--aiofastnet", action="store_true")
+    parser.add_argument("--ktls", action="store_true")
     options = parser.parse_args()
     end_with_parent()
     if options.workers:
@@ -145,7 +148,7 @@ def main() -> None:
         ready_once_listening(port)
         application(options, port).run(workers=options.workers)
     elif options.aiofastnet:
-        run(serve_on_aiofastnet(application(options), certificate(options.tls)))
+        run(serve_on_aiofastnet(application(options), certificate(options.tls, options.ktls)))
     else:
         run(serve(application(options)))
 
