@@ -50,7 +50,7 @@ def fill(server: Child, client: Child, connections: int) -> int:
     return server.memory - before
 
 
-def one_round(bench: Bench, connections: int) -> dict[str, Figures]:
+def one_round(bench: Bench, connections: int, idle: float) -> dict[str, Figures]:
     """Fill new servers one after another, each from a client of its own; then leave all of them alone."""
     with bench.start(SERVERS) as servers, ExitStack() as stack:
         grown = {
@@ -58,11 +58,11 @@ def one_round(bench: Bench, connections: int) -> dict[str, Figures]:
             for name, server in servers.items()
         }
         spent = {name: server.cpu for name, server in servers.items()}
-        time.sleep(bench.options.idle)
+        time.sleep(idle)
         return {
             name: {
                 MEMORY.name: grown[name] / connections / 1000,
-                IDLE.name: (server.cpu - spent[name]) * 1000 / bench.options.idle,
+                IDLE.name: (server.cpu - spent[name]) * 1000 / idle,
             }
             for name, server in servers.items()
         }
@@ -72,8 +72,9 @@ def measure(bench: Bench) -> None:
     """As many connections as files may be open."""
     room = raise_file_limit(bench.options.connections + 500) - 500
     connections = min(bench.options.connections, room)
-    bench.note(f"{connections:,} connections, left alone for {bench.options.idle:g} s")
-    bench.collect(TITLE, [MEMORY, IDLE], partial(one_round, bench, connections))
+    idle = 2.5 * bench.options.seconds
+    bench.note(f"{connections:,} connections, left alone for {idle:g} s")
+    bench.collect(TITLE, [MEMORY, IDLE], partial(one_round, bench, connections, idle))
 
 
 ROW = Row(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.core.bench import Row
 from benchmarks.core.machine import on_core
-from benchmarks.core.processes import Failed
+from benchmarks.core.processes import Failed, Peer
 from benchmarks.core.program import main
 from benchmarks.core.results import ROOT, Figures, Quantity, Target
 
@@ -39,7 +39,6 @@ IMPORTS = {
 TITLE = "an import, over bare Python"
 WALL = Quantity("ms", "less", 1)
 CPU = Quantity("CPU ms", "less", 1)
-EACH = 5  # processes of each kind in a round
 
 
 def process(python: str, statement: str) -> tuple[float, float]:
@@ -57,10 +56,10 @@ def process(python: str, statement: str) -> tuple[float, float]:
     return took * 1000, (usage.ru_utime + usage.ru_stime) * 1000
 
 
-def one_round(python: str, statements: dict[str, str]) -> dict[str, Figures]:
+def one_round(python: str, statements: dict[str, str], each: int) -> dict[str, Figures]:
     """Each statement some times, in turns with an empty one."""
     found: dict[str, list[tuple[float, float]]] = {}
-    for _ in range(EACH):
+    for _ in range(each):
         for name, statement in {"": "pass", **statements}.items():
             found.setdefault(name, []).append(process(python, statement))
     middle = {name: [median(figures) for figures in zip(*measured, strict=True)] for name, measured in found.items()}
@@ -71,10 +70,13 @@ def one_round(python: str, statements: dict[str, str]) -> dict[str, Figures]:
 def measure(bench: Bench) -> None:
     """All that is installed."""
     python = bench.environment.python
-    statements = {name: statement for name, (needs, statement) in IMPORTS.items() if bench.has_all(name, needs)}
+    statements = {
+        name: statement for name, (needs, statement) in IMPORTS.items() if bench.has(Peer(name, "", needs=needs))
+    }
     for statement in statements.values():
         process(python, statement)  # compiles what has not been compiled
-    bench.collect(TITLE, [WALL, CPU], lambda: one_round(python, statements))
+    each = max(1, round(2.5 * bench.options.seconds))
+    bench.collect(TITLE, [WALL, CPU], lambda: one_round(python, statements, each))
 
 
 ROW = Row(

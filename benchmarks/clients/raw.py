@@ -9,13 +9,13 @@ import asyncio
 import json
 import re
 import socket
-import ssl
 from contextlib import ExitStack
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from benchmarks.clients.measured import Client, Wrong, serve
+from benchmarks.core.certificate import trusting_context
 from benchmarks.core.payload import ANSWER, CHUNKED_END, pieces
 
 if TYPE_CHECKING:
@@ -47,13 +47,6 @@ def connected(url: str, number: int) -> socket.socket:
     link.connect((where.hostname or "", where.port or 80))
     link.setblocking(False)
     return link
-
-
-def anyone() -> ssl.SSLContext:
-    """A client's context that takes any certificate: the benchmark's own is on loopback."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context
 
 
 class Small:
@@ -217,12 +210,10 @@ class Raw(Client):
 
     async def connect(self, url: str) -> Conversation:
         """A new connection, with TLS where the URL says so."""
-        context = anyone() if url.startswith("https:") else None
+        context = trusting_context() if url.startswith("https:") else None
         name = "127.0.0.1" if context is not None else None
         loop = asyncio.get_running_loop()
-        _, made = await loop.create_connection(
-            Conversation, sock=connected(url, 0), ssl=context, server_hostname=name
-        )
+        _, made = await loop.create_connection(Conversation, sock=connected(url, 0), ssl=context, server_hostname=name)
         return made
 
     async def kept(self, url: str) -> Conversation:
@@ -278,7 +269,7 @@ class Raw(Client):
         where = urlsplit(url)
         request = head(url, "GET", headers)
         load = Small(request, await self._probe(url, request))
-        context = anyone() if where.scheme == "https" else None
+        context = trusting_context() if where.scheme == "https" else None
         loop = asyncio.get_running_loop()
         for number in range(connections):
             link = connected(url, number)
@@ -292,7 +283,7 @@ class Raw(Client):
     async def _probe(self, url: str, request: bytes) -> bytes:
         """The whole answer, head and body, which must be the right one."""
         where = urlsplit(url)
-        context = anyone() if where.scheme == "https" else None
+        context = trusting_context() if where.scheme == "https" else None
         reader, writer = await asyncio.open_connection(where.hostname, where.port, ssl=context)
         writer.write(request)
         begun = await reader.readuntil(b"\r\n\r\n")

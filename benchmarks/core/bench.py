@@ -9,7 +9,6 @@ import os
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.core.machine import describe
@@ -19,6 +18,7 @@ from benchmarks.core.results import RESULTS, Comparison, Figures, Quantity, Resu
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from benchmarks.core.environment import Environment
 
@@ -32,10 +32,10 @@ class Options:
     """How much is measured."""
 
     rounds: int = 5
-    seconds: float = 2  # of load, for each contestant in each round
+    seconds: float = 2  # of load, for each contestant in each round; other durations go by it
     size: int = 1024 * MIB  # of large bodies, in bytes
     connections: int = 10_000  # where there are many
-    idle: float = 5  # seconds in which nothing happens
+    wrk: bool = True  # load by wrk where it is installed
     only: tuple[str, ...] = ()  # contestants; empty: all
     require_peers: bool = False  # a peer that is missing is an error
     results: Path = RESULTS  # where figures are kept
@@ -43,7 +43,7 @@ class Options:
     @classmethod
     def quick(cls) -> Options:
         """Few and short rounds: whether it works, and roughly where it stands."""
-        return cls(rounds=2, seconds=1, size=256 * MIB, connections=1000, idle=1)
+        return cls(rounds=2, seconds=1, size=256 * MIB, connections=1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,7 @@ class Bench:
             datetime.now(UTC).strftime("%Y-%m-%d"),
             self.options.rounds,
             describe(),
+            {"toolkit": self.environment.distributions["toolkit"]},
         )
 
     def note(self, line: str) -> None:

@@ -1,7 +1,8 @@
-"""A certificate for loopback, made for one run."""
+"""A certificate for loopback, made for one run, and the contexts of both ends."""
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from benchmarks.core.environment import Environment
 
-__all__ = ["certificate"]
+__all__ = ["certificate", "server_context", "trusting_context"]
 
 
 @contextmanager
@@ -27,3 +28,21 @@ def certificate(environment: Environment) -> Iterator[Path]:
         if done.returncode:
             raise Failed(f"no certificate: {done.stderr.strip()}")
         yield Path(folder)
+
+
+def server_context(folder: Path | None, ktls: bool = False) -> ssl.SSLContext | None:
+    """A server's context with the certificate in a folder; None without one. `ktls`: where a transport can use it."""
+    if folder is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    if ktls:
+        context.options |= 1 << 3  # SSL_OP_ENABLE_KTLS, for which the module has a name since Python 3.12
+    return context
+
+
+def trusting_context() -> ssl.SSLContext:
+    """A client's context that takes any certificate: the other end is a program of our own, on loopback."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context

@@ -22,8 +22,10 @@ REQUIREMENTS: Final = ROOT / "benchmarks" / "requirements.txt"
 PROGRAMS: Final = {"wrk": "wrk", "nginx": "nginx-light", "haproxy": "haproxy"}
 
 ASK: Final = """
-import importlib.metadata, json, platform
+import importlib.metadata, json, pathlib, platform, sysconfig
 found = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions() if one.metadata["Name"]}
+compiled = len(list(pathlib.Path("toolkit").rglob("*" + sysconfig.get_config_var("EXT_SUFFIX"))))
+found["toolkit"] = f"compiled ({compiled} modules)" if compiled else "interpreted"
 print(json.dumps([platform.python_version(), found]))
 """
 
@@ -34,7 +36,7 @@ class EnvironmentFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An interpreter, and the distributions in it by their normal names."""
+    """An interpreter, and the distributions in it by their normal names; `toolkit` tells in which form ours runs."""
 
     python: str
     version: str
@@ -139,7 +141,7 @@ def _interpreter(wanted: str | None) -> str:
 
 def _run(command: list[str]) -> str:
     try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         details = getattr(error, "stderr", None) or str(error)
         raise EnvironmentFailed(f"{' '.join(command[:5])}: {details.strip().splitlines()[-1]}") from error

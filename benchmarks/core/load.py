@@ -5,12 +5,12 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import ssl
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.core.certificate import trusting_context
 from benchmarks.core.environment import program
 from benchmarks.core.machine import on_core
 from benchmarks.core.payload import ANSWER, JSON_PATH
@@ -76,7 +76,7 @@ class Load:
 @contextmanager
 def loading(bench: Bench, core: int | None = 1) -> Iterator[Load]:
     """wrk where it is installed; it is a peer like the others when peers are required."""
-    if bench.has_all("wrk", ("wrk",)):
+    if bench.options.wrk and bench.has_all("wrk", ("wrk",)):
         yield Load(None, bench.options.seconds, core)
         return
     bench.note("load by Python: requests/s may be the load's limit, CPU per request is the server's own")
@@ -93,19 +93,24 @@ def by_wrk(
     command = [program("wrk") or "wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", *fields, url]
     with on_core(core):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    counted = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", done.stdout)
-    if done.returncode or counted is None or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
-        raise Failed(f"wrk, {url}: {(done.stdout + done.stderr).strip()}")
-    return int(counted[1]), float(counted[2]) * {"ms": 0.001, "s": 1, "m": 60}[counted[3]]
+    if done.returncode:
+        raise Failed(f"wrk, {url}: {done.stderr.strip()}")
+    return counted(url, done.stdout)
+
+
+def counted(url: str, told: str) -> tuple[int, float]:
+    """What wrk says in its own words. Raises `Failed` for any answer that was not right."""
+    found = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", told)
+    if found is None or "Non-2xx" in told or "Socket errors" in told:
+        raise Failed(f"wrk, {url}: {told.strip()}")
+    return int(found[1]), float(found[2]) * {"ms": 0.001, "s": 1, "m": 60}[found[3]]
 
 
 def fetch(server: Child, path: str, method: str = "GET", body: bytes | None = None) -> tuple[int, str, bytes]:
     """Status, content type and body of one answer. Raises `Failed` when there is none."""
     made: http.client.HTTPConnection
     if server.url.startswith("https:"):
-        anyone = ssl.create_default_context()
-        anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE  # a certificate of our own, on loopback
-        made = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=20, context=anyone)
+        made = http.client.HTTPSConnection("127.0.0.1", server.port, timeout=20, context=trusting_context())
     else:
         made = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
     try:

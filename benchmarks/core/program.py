@@ -28,6 +28,9 @@ def parser(about: str) -> argparse.ArgumentParser:
     found.add_argument("--seconds", type=float, metavar="S", help="of load in each turn (2)")
     found.add_argument("--size", type=int, metavar="MIB", help="of large bodies (1024)")
     found.add_argument("--connections", type=int, metavar="N", help="where there are many (10000)")
+    found.add_argument(
+        "--load", choices=["wrk", "python"], default="wrk", help="python also where wrk is not installed"
+    )
     found.add_argument("--peers", nargs="+", default=(), metavar="NAME", help="these alone, beside ours (all)")
     found.add_argument("--python", metavar="VERSION", help="an interpreter other than this one: 3.13, or a path")
     found.add_argument("--results", type=Path, default=RESULTS, metavar="FOLDER", help="figures are kept there")
@@ -42,7 +45,9 @@ def options_of(told: argparse.Namespace) -> Options:
     if told.size is not None:
         stated["size"] = told.size * MIB
     options = replace(options, **{name: value for name, value in stated.items() if value is not None})
-    return replace(options, only=tuple(told.peers), results=told.results, require_peers=required())
+    return replace(
+        options, wrk=told.load == "wrk", only=tuple(told.peers), results=told.results, require_peers=required()
+    )
 
 
 def environment_of(told: argparse.Namespace) -> Environment:

@@ -15,9 +15,21 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Comparison", "Figures", "Quantity", "RESULTS", "ROOT", "Result", "Spread", "Target", "Verdict", "is_ours", "spread"]
+__all__ = [
+    "RESULTS",
+    "ROOT",
+    "Comparison",
+    "Figures",
+    "Quantity",
+    "Result",
+    "Spread",
+    "Target",
+    "Verdict",
+    "is_ours",
+    "spread",
+]
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[2]  # of the repository
 RESULTS: Final = ROOT / ".cache" / "benchmarks"
 
 Figures = dict[str, float]  # of one contestant in one round, by the quantity's name

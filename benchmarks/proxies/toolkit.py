@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.core.certificate import server_context, trusting_context
 from benchmarks.core.child import end_with_parent, ready
-from benchmarks.servers.toolkit import certificate
 from toolkit import App, Session, run
 
 if TYPE_CHECKING:
@@ -18,11 +17,9 @@ if TYPE_CHECKING:
 
 async def serve(upstream: str, tls: Path | None) -> None:
     """Until the parent ends."""
-    anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE  # a certificate of our own, on loopback
-    web = App(port=0, tls=certificate(tls))
+    web = App(port=0, tls=server_context(tls))
 
-    async with web, Session(tls=anyone) as http:
+    async with web, Session(tls=trusting_context()) as http:
 
         @web.get("/source")
         async def proxy(r: Request) -> None:

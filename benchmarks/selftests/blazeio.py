@@ -23,7 +23,7 @@ else:
 
 
 class Room:
-    """A creator waits for its joiner; the joiner's handler waits for the end, as its return would end its connection."""
+    """A creator waits for its joiner, the joiner's handler for the end: its return would end its connection."""
 
     def __init__(self) -> None:
         self.joiner: asyncio.Future[BlazeioProtocol] = asyncio.get_running_loop().create_future()

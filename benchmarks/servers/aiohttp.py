@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ssl
 from pathlib import Path
 
 import orjson
 import uvloop
 from aiohttp import web
 
+from benchmarks.core.certificate import server_context
 from benchmarks.core.child import end_with_parent, listening, ready
 from benchmarks.core.payload import ANSWER, JSON_PATH, pieces
 
@@ -53,12 +53,8 @@ async def serve(tls: Path | None) -> None:
     application.router.add_post("/echo", echo)
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    context = None
-    if tls is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(tls / "server.pem", tls / "server.key")
     listener = listening()
-    await web.SockSite(runner, listener, ssl_context=context, backlog=4096).start()
+    await web.SockSite(runner, listener, ssl_context=server_context(tls), backlog=4096).start()
     ready(port=listener.getsockname()[1])
     await asyncio.get_running_loop().create_future()
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import parse_qs, urlsplit
 
 import uvloop
 
+from benchmarks.core.certificate import server_context
 from benchmarks.core.child import end_with_parent, listening, ready
 from benchmarks.core.payload import CHUNKED_END, pieces
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 MARK = 256 * 1024  # bytes that may wait to be sent, as many as this package lets wait
@@ -129,11 +130,7 @@ def main() -> None:
     parser.add_argument("--tls", type=Path, metavar="FOLDER", help="with the certificate there")
     options = parser.parse_args()
     end_with_parent()
-    context = None
-    if options.tls is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(options.tls / "server.pem", options.tls / "server.key")
-    uvloop.run(serve(context))
+    uvloop.run(serve(server_context(options.tls)))
 
 
 if __name__ == "__main__":

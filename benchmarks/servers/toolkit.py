@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import hashlib
-import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.core.certificate import server_context
 from benchmarks.core.child import end_with_parent, free_port, listening, ready, ready_once_listening
 from benchmarks.core.payload import ANSWER, JSON_PATH, pieces
 from toolkit import App, run
 
 if TYPE_CHECKING:
+    import ssl
+
     from toolkit import Request
 
 BINARY = "application/octet-stream"
@@ -89,7 +91,7 @@ def add_routes(web: App, number: int) -> None:
 
 def application(options: argparse.Namespace, port: int = 0) -> App:
     """The routes of this benchmark."""
-    web = App(port=port, tls=certificate(options.tls))
+    web = App(port=port, tls=server_context(options.tls))
     web.get(JSON_PATH)(plain)
     web.get("/async" + JSON_PATH)(coroutine)
     web.get("/source")(source)
@@ -100,17 +102,6 @@ def application(options: argparse.Namespace, port: int = 0) -> App:
         add_files(web, options.files)
     add_routes(web, options.routes)
     return web
-
-
-def certificate(folder: Path | None, ktls: bool = False) -> ssl.SSLContext | None:
-    """A server's context; on request with kernel TLS, for transports that can use it."""
-    if folder is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem", folder / "server.key")
-    if ktls:
-        context.options |= 1 << 3  # SSL_OP_ENABLE_KTLS; the module has a name for it since Python 3.12
-    return context
 
 
 async def serve(web: App) -> None:
@@ -148,7 +139,7 @@ def main() -> None:
         ready_once_listening(port)
         application(options, port).run(workers=options.workers)
     elif options.aiofastnet:
-        run(serve_on_aiofastnet(application(options), certificate(options.tls, options.ktls)))
+        run(serve_on_aiofastnet(application(options), server_context(options.tls, options.ktls)))
     else:
         run(serve(application(options)))
 
