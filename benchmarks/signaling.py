@@ -1,49 +1,55 @@
-"""The signaling self-test's megabytes per second: `examples/signaling.py --test`, several times.
+"""The signaling self-test: pairs of peers stream through a server, all in one process. Megabytes a second.
 
-    python benchmarks/signaling.py [--rounds 5] [OPTIONS OF THE SELF-TEST ...]
+    python -m benchmarks.signaling [--quick]
 
-Each round is a new process; its options (`--concurrency`, `--payload-size`, `--chunk-range`) are passed on. Server and
-peers share that process, so a megabyte counted here went through the server once and through two clients.
+A megabyte counted here went through the server once and through two clients.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
-import subprocess
 import sys
-from pathlib import Path
-from statistics import median
+from functools import partial
+from typing import TYPE_CHECKING
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "signaling.py"
-TOTAL = re.compile(r"^ *total .* ([\d,.]+)$", re.MULTILINE)
+from benchmarks.core.bench import Row
+from benchmarks.core.processes import Peer
+from benchmarks.core.program import main
+from benchmarks.core.results import Figures, Quantity, Target
+
+if TYPE_CHECKING:
+    from benchmarks.core.bench import Bench
+    from benchmarks.core.processes import Child
+
+PEERS = (
+    Peer("toolkit", "benchmarks.selftests.toolkit"),
+    Peer("Blazeio", "benchmarks.selftests.blazeio", needs=("Blazeio",)),
+)
+RELAYED = "10 pairs, 100 chunks of 100 KiB each"
+RATE = Quantity("MB/s relayed", "more")
 
 
-def main() -> int:
-    """Run and print; the exit code of a self-test that fails is passed on."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    options, of_the_test = parser.parse_known_args()
-    rates: list[float] = []
-    for number in range(1, options.rounds + 1):
-        if sys.stderr.isatty():
-            print(f"\r\033[Kround {number} of {options.rounds}", end="", file=sys.stderr, flush=True)
-        done = subprocess.run(
-            [sys.executable, str(EXAMPLE), "--test", *of_the_test], stdout=subprocess.PIPE, text=True, check=False
-        )
-        total = TOTAL.search(done.stdout)
-        if done.returncode or total is None:
-            print(done.stdout, end="")
-            print(f"signaling: the self-test ended with {done.returncode}", file=sys.stderr)
-            return done.returncode or 1
-        rates.append(float(total[1].replace(",", "")))
-        if number == options.rounds:
-            if sys.stderr.isatty():
-                print("\r\033[K", end="", file=sys.stderr, flush=True)
-            print(done.stdout, end="")
-    print(f"{options.rounds} rounds: median {median(rates):.1f} MB/s, {min(rates):.1f} to {max(rates):.1f}")
-    return 0
+def turn(child: Child) -> Figures:
+    """One self-test."""
+    told = child.do("self-test", pairs=10, size=100 * 1024, chunks=100)
+    return {RATE.name: told["bytes"] / 1e6 / told["seconds"]}
 
+
+def measure(bench: Bench) -> None:
+    """Each in a process of its own, on one core."""
+    with bench.start(PEERS) as running:
+        bench.compare(RELAYED, [RATE], {name: partial(turn, child) for name, child in running.items()})
+    if "Blazeio" in bench.result.versions:
+        bench.note("Blazeio: bodies with their length, as this version cannot read every chunked request")
+
+
+ROW = Row(
+    "signaling",
+    "The signaling self-test",
+    "Ten pairs of peers meet in rooms and stream to each other through a server, all in one process: "
+    "`examples/signaling.py --test`.",
+    (Target("MB/s at least 2 x Blazeio", RELAYED, RATE.name, "toolkit", ("Blazeio",), 2.0),),
+    measure,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(ROW))

@@ -18,6 +18,7 @@ NOT_LOADED = (
     "aiohttp",
     "brotlicffi",
     "cryptography",
+    "hdrh",
     "httpx",
     "hypothesis",
     "multipart",

@@ -15,6 +15,7 @@ from .package import ROOT, imports, inner_imports, modules, tree
 
 #: What each layer may import besides itself, first match first.
 LAYERS: dict[str, set[str]] = {
+    f"{ROOT}.__main__": {f"{ROOT}._version"},  # subcommands are imported by name, when they are called
     f"{ROOT}._version": set(),
     f"{ROOT}.errors": set(),
     f"{ROOT}.protocol.aio": {f"{ROOT}.protocol", f"{ROOT}.errors", f"{ROOT}._version"},

@@ -1,1 +1,1 @@
-"""Each benchmark runs once, briefly, so that none of them rots."""
+"""The benchmarks: their statistics, their checks of answers, and one brief run of all of them. No figure is judged."""

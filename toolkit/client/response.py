@@ -28,7 +28,7 @@ from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
 from toolkit.protocol.status import reason_phrase
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
+    from collections.abc import Awaitable, Coroutine, Generator
     from types import TracebackType
 
     from toolkit.protocol.exchange import Exchange
@@ -400,11 +400,8 @@ class Response(SentRequest):
         whole = self._take_whole(limit)
         return await super().read(limit) if whole is None else whole
 
-    async def _receive(self, inbound: Inbound) -> None:
-        if self._head is None:
-            await self.head()
-            return
-        await super()._receive(inbound)
+    def _receive(self, inbound: Inbound) -> Awaitable[None]:
+        return self.head() if self._head is None else super()._receive(inbound)
 
     async def prepare(
         self, headers: HeadersLike | None = None, status: int = 200, *, coding: str | None = None

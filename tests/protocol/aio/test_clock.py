@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, cast
 
 from hypothesis import given
@@ -188,6 +189,39 @@ def test_ten_thousand_deadlines_are_one_timer() -> None:
     loop.advance(76)
     assert all(len(one.told) == 1 for one in all_of_them)
     assert loop.armed == 1
+
+
+def test_deadlines_that_have_passed_leave_nothing_to_walk_over() -> None:
+    """A dict keeps empty places in front, and finding its first entry passes them, each time."""
+    loop = FakeLoop()
+    deadline, last = clock_of(loop).deadline("keep_alive", 75), Watched(loop)
+    for one in [Watched(loop) for _ in range(10_000)]:
+        deadline.start(one)
+        loop.advance(0.001)
+    loop.advance(10)
+    deadline.start(last)
+    full = sys.getsizeof(deadline._due)
+    loop.advance(74)
+    assert list(deadline._due) == [last]
+    assert sys.getsizeof(deadline._due) < full / 100
+    assert last.told == []
+
+
+def test_one_that_is_started_anew_by_another_that_falls_due_with_it() -> None:
+    loop = FakeLoop()
+    deadline, other = clock_of(loop).deadline("read", 5), Watched(loop)
+
+    class Starting(Watched):
+        def on_deadline(self, kind: str) -> None:
+            super().on_deadline(kind)
+            deadline.start(other)
+
+    deadline.start(Starting(loop))
+    deadline.start(other)
+    loop.advance(9)
+    assert other.told == []
+    loop.advance(1)
+    assert near(other.told, [("read", 1010)])
 
 
 def test_a_closed_clock_rings_no_more() -> None:

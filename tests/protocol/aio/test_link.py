@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.raw import PATIENCE
 from tests.helpers.tls import client_context, server_context
-from toolkit.protocol.aio.link import KEEPALIVE, caps_of, peer_of, reset_transport, tune
+from toolkit.protocol.aio.link import _UVLOOP, KEEPALIVE, caps_of, peer_of, reset_transport, tune
 from toolkit.protocol.aio.memory import memory_pair
 from toolkit.protocol.wire import Caps
 
@@ -73,6 +73,13 @@ async def test_what_a_socket_can_do(kind: str, caps: Caps, tmp_path: Path) -> No
         for end in (near, far):
             await end.over.wait()
         server.close()
+
+
+def test_uvloops_transports_are_known_by_name() -> None:
+    """Were they called otherwise, what they can do would still be found, at the price of a socket object for each."""
+    from uvloop import loop
+
+    assert [getattr(loop, kind).__module__ for kind in _UVLOOP] == ["uvloop.loop"] * len(_UVLOOP)
 
 
 async def test_what_memory_can_do() -> None:

@@ -30,12 +30,13 @@ class Watched(Protocol):
 class Deadline:
     """All deadlines of one kind and duration, in the order in which they fall due."""
 
-    __slots__ = ("_clock", "_due", "_watched", "kind", "seconds")
+    __slots__ = ("_clock", "_due", "_passed", "_watched", "kind", "seconds")
 
     def __init__(self, clock: Clock, kind: str, seconds: float | None) -> None:
         self._clock = clock
         self._due: dict[Watched, float] = {}
         self._watched = False  # the clock will ask
+        self._passed = 0  # about as many places in front of `_due` are empty; a walk over it passes them
         self.kind = kind
         self.seconds = seconds
 
@@ -61,16 +62,21 @@ class Deadline:
 
     def expire(self, now: float) -> float | None:
         """Tell everyone whose time has come; returns when the next one is due."""
-        due = self._due
-        while due:
-            watched = next(iter(due))
-            at = due[watched]
-            if at > now:
-                return at
-            del due[watched]
-            watched.on_deadline(self.kind)
-        self._watched = False
-        return None
+        fell: list[tuple[Watched, float]] = []
+        for entry in self._due.items():  # once: a walk that begins anew passes what was deleted in front again
+            if entry[1] > now:
+                break
+            fell.append(entry)
+        for watched, at in fell:
+            if self._due.get(watched) == at:  # neither stopped nor started anew by one before it
+                del self._due[watched]
+                watched.on_deadline(self.kind)
+        self._passed += len(fell)
+        if self._passed > len(self._due):
+            self._passed = 0
+            self._due = dict(self._due)
+        self._watched = bool(self._due)
+        return next(iter(self._due.values()), None)
 
 
 class Clock:

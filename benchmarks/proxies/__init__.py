@@ -1,0 +1,1 @@
+"""Reverse proxies: whatever is asked of them they ask of the server behind them, whose URL is their argument."""

@@ -1,0 +1,1 @@
+"""Tests of `toolkit bench`, one module for each."""
