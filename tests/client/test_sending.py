@@ -10,6 +10,8 @@ import pytest
 
 from tests.helpers.answers import Asked, read_request
 from tests.helpers.raw import raw_server
+from tests.helpers.served import served
+from toolkit import App, Exchange, Request
 from toolkit.errors import LocalProtocolError
 
 if TYPE_CHECKING:
@@ -148,3 +150,29 @@ async def test_a_request_that_was_not_taken_is_sent_again_as_it_was(method: str)
         assert await read_request(raw) == first
         await raw.send(OK)
         assert await asking == 200
+
+
+async def test_a_request_made_while_an_error_is_handled_ends_cleanly() -> None:
+    web = App(port=0)
+
+    @web.route("/echo", methods=("GET", "POST"))
+    async def echo(r: Request) -> None:
+        stream: Exchange = r
+        if r.method == "GET":
+            stream = await r.upgrade()
+        else:
+            await r.prepare({})
+        async for part in stream:
+            await stream.write(part)
+
+    async with served(web, "tcp") as here, here.session(base_url=here.url) as http:
+        try:
+            raise ValueError
+        except ValueError:
+            for request in (http.post("/echo"), http.get("/echo", upgrade="echo")):
+                async with request as x:
+                    stream = await x.upgrade() if x.method == "GET" else x
+                    await stream.write(b"part")
+                    await stream.eof()
+                    assert [part async for part in stream] == [b"part"]
+                assert x.complete

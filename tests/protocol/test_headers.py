@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import LocalProtocolError
-from toolkit.protocol.headers import Headers, HeaderValue, encode_fields, find_field, join_fields
+from toolkit.protocol.headers import TOKENS, Headers, HeaderValue, encode_fields, find_field, join_fields
 
 from ..helpers.coded import few
 
@@ -69,6 +69,12 @@ VALUES: list[tuple[HeaderValue, bytes | None]] = [
 ]
 
 
+class Name(str):
+    """Not quite a str."""
+
+    __slots__ = ()
+
+
 @pytest.mark.parametrize(("name", "good"), NAMES)
 def test_names_are_tokens(name: str, good: bool) -> None:
     if good:
@@ -105,6 +111,16 @@ def test_none_drops_and_a_list_repeats() -> None:
     assert fields == [(b"b", b"1"), (b"b", b"2"), (b"c", b"3")]
     with pytest.raises(LocalProtocolError, match="control character"):
         encode_fields({"b": ["1", "2\r\n"]})
+
+
+def test_names_seen_before_are_taken_and_refused_like_new_ones() -> None:
+    many = {f"x-{number}": "v" for number in range(2 * TOKENS)}
+    for _ in range(2):
+        assert encode_fields(many) == [(name.encode(), b"v") for name in many]
+        assert encode_fields([(Name("X-0"), "v")]) == [(b"X-0", b"v")]
+        for bad in ("x y", Name("x y")):
+            with pytest.raises(LocalProtocolError, match="expected a token"):
+                encode_fields({bad: "v"})
 
 
 def test_a_foreign_type_is_refused_by_name() -> None:

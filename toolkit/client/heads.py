@@ -124,9 +124,9 @@ def request_head(place: Place, method: str, own: Fields, block: Block, more: Fie
         if b"host" in names:
             start = place.line(method)
         head = start + serialize_fields(own) + block.besides(names)
-    if more:
-        names |= block.names
-        head += serialize_fields([pair for pair in more if pair[0] not in names])
+    for pair in more:
+        if pair[0] not in names and pair[0] not in block.names:
+            head += b"%b: %b\r\n" % pair
     return head + last + b"\r\n"
 
 

@@ -128,6 +128,9 @@ class SentRequest(Exchange):
         if self._started:
             raise UseError(self._say("awaited or entered twice; a request is sent once"))
         self._started = True
+        error = sys.exception()
+        if error is not None:
+            self._handling = id(error)  # a request made in an `except` block ends cleanly, too
         own, options = self._fields, self._options
         length, chunked = None, False
         if own:
@@ -143,8 +146,6 @@ class SentRequest(Exchange):
         if body is not None:
             return self._send_body(own, block, length, chunked=chunked)
         if open_body and self._may_have_open_body(length, upgrade):
-            error = sys.exception()
-            self._handling = 0 if error is None else id(error)  # begun in an `except` block it ends cleanly, too
             return self._send_body(own, block, length, chunked=chunked)
         return self._send_bare(own, block)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence, ValuesView
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from toolkit.errors import LocalProtocolError
 
@@ -21,6 +21,8 @@ HeaderValue: TypeAlias = "str | bytes | int | float | list[str] | tuple[str, ...
 HeadersLike: TypeAlias = "Headers | Mapping[str, HeaderValue] | Sequence[tuple[str, HeaderValue]]"
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
+TOKENS: Final = 1024  # names that are known to be tokens: a program uses the same few again and again
+_tokens: dict[str, bytes] = {}
 FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: every control character but HTAB
 
 
@@ -173,12 +175,14 @@ def encode_fields(source: HeadersLike | None) -> Fields:
         return []
     if isinstance(source, Headers):
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in source._pairs]
-    pairs = source.items() if isinstance(source, Mapping) else source
+    pairs = source.items() if type(source) is dict or isinstance(source, Mapping) else source
     fields: Fields = []
     for name, value in pairs:
         if value is None:
             continue
-        key = encode_name(name)
+        key = _tokens.get(name) if type(name) is str else None
+        if key is None:
+            key = encode_name(name)
         if isinstance(value, (list, tuple)):
             fields.extend((key, encode_value(name, each)) for each in value)
         else:
@@ -194,6 +198,10 @@ def encode_name(name: str | bytes) -> bytes:
         raise LocalProtocolError(f"header name {name!r}: expected a token of ASCII letters, digits and -_.") from None
     if TOKEN.fullmatch(key) is None:
         raise LocalProtocolError(f"header name {name!r}: expected a token of ASCII letters, digits and -_.")
+    if type(name) is str:
+        if len(_tokens) >= TOKENS:
+            _tokens.clear()
+        _tokens[name] = key
     return key
 
 
@@ -214,6 +222,7 @@ def encode_value(name: str | bytes, value: HeaderValue) -> bytes:
         raise LocalProtocolError(
             f"header {name!r}: expected str, bytes, a number, None or a list of str, not {type(value).__name__}"
         )
-    if FORBIDDEN_IN_VALUE.search(raw) is not None:
+    # What can be printed has no control character: the search is for the rest, and for bytes.
+    if not (isinstance(value, str) and value.isprintable()) and FORBIDDEN_IN_VALUE.search(raw) is not None:
         raise LocalProtocolError(f"header {name!r}: value {value!r} has a control character (CR, LF, NUL, ...)")
     return raw.strip(b" \t")

@@ -61,8 +61,7 @@ class Readable:
         if inbound is not None:
             if inbound.mode == "whole":
                 raise UseError(self._say("pull() after the body was read whole; use what read() returned"))
-            if self._wire is not None:
-                inbound.claim(self._wire.owner(), self._say("pull()"))
+            self._claim(inbound, "pull()")
             decoding(inbound, decode)
         return Pull(self, inbound, decode, size)
 
@@ -79,8 +78,7 @@ class Readable:
             return whole
         inbound = self._in
         assert inbound is not None
-        if self._wire is not None:
-            inbound.claim(self._wire.owner(), self._say("read()"))
+        self._claim(inbound, "read()")
         if inbound.mode is not None:
             raise UseError(self._say("read() after streaming began; read whole or iterate, not both"))
         if limit is None:
@@ -112,18 +110,23 @@ class Readable:
         count = inbound.buffered
         if count > (self._limits.read if limit is None else limit):
             return None
-        wire = self._wire
-        if wire is not None and inbound.owner is not None:
-            inbound.claim(wire.owner(), self._say("read()"))
+        if inbound.owner is not None:
+            self._claim(inbound, "read()")
         inbound.mode = "whole"
         chunks = inbound.chunks
         self._whole = whole = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
         inbound.owner = None
         inbound.buffered = 0
-        if wire is not None:
-            wire.consumed(self, count)
+        if self._wire is not None:
+            self._wire.consumed(self, count)
         return whole
+
+    def _claim(self, inbound: Inbound, call: str) -> None:
+        """For the running task. Raises `Busy` while another living task reads."""
+        wire = self._wire
+        if wire is not None:  # the URL is written out only where it may be needed
+            inbound.claim(wire.owner(), call if inbound.owner is None else self._say(call))
 
     async def text(self, limit: int | None = None) -> str:
         """The whole body as text, by the charset of its content-type, UTF-8 without one; bad bytes become U+FFFD."""
