@@ -45,7 +45,7 @@ def process(python: str, statement: str) -> tuple[float, float]:
     """Milliseconds that a fresh process takes, and its CPU milliseconds. Raises `Failed` when it fails."""
     with on_core(0):
         begun = time.perf_counter()
-        child = subprocess.Popen([python, "-c", statement], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        child = subprocess.Popen([python, "-P", "-c", statement], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         _, status, usage = os.wait4(child.pid, 0)
         took = time.perf_counter() - begun
     child.returncode = os.waitstatus_to_exitcode(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -22,10 +23,10 @@ REQUIREMENTS: Final = ROOT / "benchmarks" / "requirements.txt"
 PROGRAMS: Final = {"wrk": "wrk", "nginx": "nginx-light", "haproxy": "haproxy"}
 
 ASK: Final = """
-import importlib.metadata, json, pathlib, platform, sysconfig
+import importlib.metadata, json, platform
+from toolkit.protocol import states
 found = {one.metadata["Name"]: one.version for one in importlib.metadata.distributions() if one.metadata["Name"]}
-compiled = len(list(pathlib.Path("toolkit").rglob("*" + sysconfig.get_config_var("EXT_SUFFIX"))))
-found["toolkit"] = f"compiled ({compiled} modules)" if compiled else "interpreted"
+found["toolkit"] = "interpreted" if states.__file__.endswith(".py") else "compiled"
 print(json.dumps([platform.python_version(), found]))
 """
 
@@ -88,18 +89,31 @@ def prepare(wanted: str | None = None) -> Environment:
     version, prefix = _run([base, "-c", "import sys; print('%d.%d' % sys.version_info[:2], sys.base_prefix)"]).split()
     folder = ROOT / ".cache" / f"bench-venv-{version}"
     python, stamp = str(folder / "bin" / "python"), folder / "installed.json"
-    recipe = prefix + REQUIREMENTS.read_text() + (ROOT / "pyproject.toml").read_text()
+    recipe = prefix + REQUIREMENTS.read_text()
     told = json.loads(stamp.read_text()) if stamp.exists() else {}
+    # By our own pip: the interpreter may come without one, as Debian's does.
+    install = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "-qq", "install"]
     if told.get("recipe") != recipe:
         progress(f"making {folder.name}")
-        # By our own pip: the interpreter may come without one, as Debian's does.
         _run([base, "-m", "venv", "--clear", "--without-pip", str(folder)])
-        install = [sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check", "-qq", "install"]
-        _run([*install, "-e", f"{ROOT}[all]"])
         told = {"recipe": recipe, "failed": _install_peers(install)}
+    if told.get("sources") != (sources := _sources()):
+        # Not editable: what users install is measured, which is compiled where there is a C compiler.
+        progress("installing this package, which takes its compiler some minutes")
+        again = ["--force-reinstall", "--no-deps"] if "sources" in told else []
+        _run([*install, *again, f"{ROOT}[all]"])
+        told["sources"] = sources
         stamp.write_text(json.dumps(told))
-        progress("")
+    progress("")
     return _ask(python, told["failed"])
+
+
+def _sources() -> str:
+    """A digest of what this package is built from."""
+    digest = hashlib.sha256()
+    for path in [*sorted(ROOT.glob("toolkit/**/*.py")), *sorted(ROOT.glob("hatch_build.py")), ROOT / "pyproject.toml"]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _install_peers(install: list[str]) -> dict[str, str]:
@@ -116,7 +130,7 @@ def _install_peers(install: list[str]) -> dict[str, str]:
 
 
 def _ask(python: str, failed: dict[str, str]) -> Environment:
-    version, found = json.loads(_run([python, "-c", ASK]))
+    version, found = json.loads(_run([python, "-P", "-c", ASK]))
     return Environment(python, version, {normal(name): which for name, which in found.items()}, failed)
 
 

@@ -46,6 +46,13 @@ class Peer:
     path: str = ""  # what is asked of a server, where that differs from the usual
 
 
+# As `-m` does, with this folder behind what is installed: its `toolkit` is the source, not the product.
+RUN_MODULE: Final = (
+    "import runpy, sys; sys.path.append(sys.argv.pop(1)); del sys.argv[0]; "
+    "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
+
+
 class Child:
     """A running contestant. `core` 0 is the measured one, 1 the load's, None any."""
 
@@ -53,7 +60,7 @@ class Child:
         self.peer = peer
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self._received = b""
-        command = [environment.python, "-m", peer.module, *peer.arguments]
+        command = [environment.python, "-P", "-c", RUN_MODULE, str(ROOT), peer.module, *peer.arguments]
         with on_core(core):
             self._process = subprocess.Popen(
                 command,
