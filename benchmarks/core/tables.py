@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.core.results import is_ours, spread
+from benchmarks.core.results import spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,5 +90,4 @@ def verdict(target: Target, found: Verdict) -> str:
     outcome = "met" if found.met else "**not met**"
     if not found.peer:
         return f"{told(found.value, 1)}: {outcome}"
-    against = found.peer if len(target.peers) > 1 or is_ours(target.ours) else ""
-    return f"{ratio(found.value)} x {against}: {outcome}"
+    return f"{ratio(found.value)} x {found.peer}: {outcome}"
