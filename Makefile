@@ -5,6 +5,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 # Twice quiet: errors only.
 PIP := -m pip --disable-pip-version-check -qq install
@@ -83,9 +84,9 @@ counts: .venv/.installed-test
 soak: .venv/.installed-test
 	$(BIN)/python -m pytest -m soak --timeout=3600 $(PYTEST_ARGS)
 
-bench: .venv/.installed-test
-	$(BIN)/python benchmarks/http_json.py
-	$(BIN)/python benchmarks/signaling.py
+# Makes its own environment for the peers, .cache/bench-venv-*. BENCH_ARGS="--quick", "--python 3.13", "--rows http_json"
+bench: | .venv/bin/python
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 format: .venv/.installed-test
 	$(BIN)/ruff format .

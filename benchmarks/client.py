@@ -45,11 +45,10 @@ def turn(client: Child, url: str, seconds: float, concurrency: int) -> Figures:
 
 def measure(bench: Bench) -> None:
     """The connections are opened in the first round and kept."""
-    seconds = bench.options.seconds / 2
     with bench.one(SERVER) as server, bench.start(CLIENTS) as clients:
         for concurrency, title in AT_ONCE.items():
             turns = {
-                name: partial(turn, client, server.url + JSON_PATH, seconds, concurrency)
+                name: partial(turn, client, server.url + JSON_PATH, bench.options.seconds, concurrency)
                 for name, client in clients.items()
             }
             bench.compare(title, [RATE, CPU], turns)

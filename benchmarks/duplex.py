@@ -47,7 +47,7 @@ def measure(bench: Bench) -> None:
     with bench.start(SERVERS) as servers, bench.one(RAW_CLIENT) as client:
         for exchanges, title in TITLES.items():
             turns = {
-                name: partial(turn, client, server, bench.options.seconds / 2, exchanges)
+                name: partial(turn, client, server, bench.options.seconds, exchanges)
                 for name, server in servers.items()
             }
             bench.compare(title, [CPU, RATE], turns)

@@ -53,7 +53,7 @@ def measure_routes(bench: Bench, client: Child) -> None:
         servers = {number: stack.enter_context(bench.one(peer, 0)) for number, peer in peers.items()}
         for title, path in ((FIXED, "/fixed/{}"), (NAMED, "/named{}/x")):
             turns = {
-                f"{number:,} routes": partial(load, client, server, path.format(number - 1), bench.options.seconds / 2)
+                f"{number:,} routes": partial(load, client, server, path.format(number - 1), bench.options.seconds)
                 for number, server in servers.items()
             }
             bench.compare(title, [CPU, RATE], turns, base="10 routes")
@@ -76,7 +76,7 @@ def measure_connections(bench: Bench) -> None:
             server = stack.enter_context(bench.one(Peer("toolkit", SERVER), 0))
             client = stack.enter_context(bench.one(RAW_CLIENT))
             name = f"{number:,} connections" if number > 1 else "1 connection"
-            turns[name] = partial(busy, client, server, number, bench.options.seconds / 2)
+            turns[name] = partial(busy, client, server, number, bench.options.seconds)
         bench.compare(CONNECTIONS, [CPU, RATE], turns, base="1 connection")
 
 
@@ -109,7 +109,7 @@ def measure_headers(bench: Bench, client: Child) -> None:
     with bench.one(Peer("toolkit", SERVER), 0) as server:
         turns = {
             f"{number} field{'s' * (number > 1)}": partial(
-                load, client, server, JSON_PATH, bench.options.seconds / 2, number
+                load, client, server, JSON_PATH, bench.options.seconds, number
             )
             for number in HEADERS
         }

@@ -72,7 +72,7 @@ def measure(bench: Bench) -> None:
     """As many connections as files may be open."""
     room = raise_file_limit(bench.options.connections + 500) - 500
     connections = min(bench.options.connections, room)
-    idle = 2.5 * bench.options.seconds
+    idle = 5 * bench.options.seconds
     bench.note(f"{connections:,} connections, left alone for {idle:g} s")
     bench.collect(TITLE, [MEMORY, IDLE], partial(one_round, bench, connections, idle))
 

@@ -75,7 +75,7 @@ def measure(bench: Bench) -> None:
     }
     for statement in statements.values():
         process(python, statement)  # compiles what has not been compiled
-    each = max(1, round(2.5 * bench.options.seconds))
+    each = max(1, round(5 * bench.options.seconds))
     bench.collect(TITLE, [WALL, CPU], lambda: one_round(python, statements, each))
 
 

@@ -359,6 +359,7 @@ class Duplex:
     def __init__(self, url: str, size: int) -> None:
         where = urlsplit(url)
         self.url, self.size = url, size
+        self.in_head = True
         self.link = socket.create_connection((where.hostname or "", where.port or 80), 20)
         self.link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.link.sendall(head(url, "POST", [("Transfer-Encoding", "chunked")]))
@@ -371,11 +372,16 @@ class Duplex:
     def receive(self) -> None:
         """The same chunk, behind the answer's head where it is the first."""
         received = b""
-        while not received.endswith(self.chunk):
+        while self.in_head or len(received) < len(self.chunk):
             data = self.link.recv(65536)
-            if not data or len(received) > 2000 + self.size:
-                raise Wrong(f"{self.url}: {self.chunk!r} came back as {received[-200:]!r}")
+            if not data:
+                break
             received += data
+            if self.in_head and b"\r\n\r\n" in received:
+                received = received.partition(b"\r\n\r\n")[2]
+                self.in_head = False
+        if received != self.chunk:
+            raise Wrong(f"{self.url}: {self.chunk!r} came back as {received[:200]!r}")
 
     def finish(self) -> None:
         """End the request; the answer must end, too."""

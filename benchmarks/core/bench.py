@@ -32,7 +32,7 @@ class Options:
     """How much is measured."""
 
     rounds: int = 5
-    seconds: float = 2  # of load, for each contestant in each round; other durations go by it
+    seconds: float = 1  # of load, for each contestant in each round; other durations go by it
     size: int = 1024 * MIB  # of large bodies, in bytes
     connections: int = 10_000  # where there are many
     wrk: bool = True  # load by wrk where it is installed
@@ -43,7 +43,7 @@ class Options:
     @classmethod
     def quick(cls) -> Options:
         """Few and short rounds: whether it works, and roughly where it stands."""
-        return cls(rounds=2, seconds=1, size=256 * MIB, connections=1000)
+        return cls(rounds=2, seconds=0.5, size=256 * MIB, connections=1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,10 +85,10 @@ def prepare(wanted: str | None = None) -> Environment:
     does not install is remembered with the reason, and left out.
     """
     base = _interpreter(wanted)
-    version = _run([base, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]).strip()
+    version, prefix = _run([base, "-c", "import sys; print('%d.%d' % sys.version_info[:2], sys.base_prefix)"]).split()
     folder = ROOT / ".cache" / f"bench-venv-{version}"
     python, stamp = str(folder / "bin" / "python"), folder / "installed.json"
-    recipe = REQUIREMENTS.read_text() + (ROOT / "pyproject.toml").read_text()
+    recipe = prefix + REQUIREMENTS.read_text() + (ROOT / "pyproject.toml").read_text()
     told = json.loads(stamp.read_text()) if stamp.exists() else {}
     if told.get("recipe") != recipe:
         progress(f"making {folder.name}")

@@ -92,7 +92,7 @@ def by_wrk(
     # wrk takes whole seconds only.
     command = [program("wrk") or "wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", *fields, url]
     with on_core(core):
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)
     if done.returncode:
         raise Failed(f"wrk, {url}: {done.stderr.strip()}")
     return counted(url, done.stdout)

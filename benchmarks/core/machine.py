@@ -106,9 +106,8 @@ def describe() -> dict[str, str]:
         if line.startswith("model name"):
             model = " ".join(line.partition(":")[2].split())
             break
-    pinned = f"measured process on core {CORES[0]}, load on core {CORES[1]}" if len(CORES) > 1 else "one core for all"
     return {
         "CPU": model,
-        "cores": f"{len(CORES)}; {pinned}",
+        "cores": str(len(CORES)) if len(CORES) > 1 else "1, for the load as well",
         "kernel": f"{platform.system()} {platform.release()}",
     }

@@ -25,7 +25,7 @@ def parser(about: str) -> argparse.ArgumentParser:
     found = argparse.ArgumentParser(description=about.partition("\n")[0])
     found.add_argument("--quick", action="store_true", help="few and short rounds")
     found.add_argument("--rounds", type=int, metavar="N", help="turns of each contestant (5)")
-    found.add_argument("--seconds", type=float, metavar="S", help="of load in each turn (2)")
+    found.add_argument("--seconds", type=float, metavar="S", help="of load in each turn (1)")
     found.add_argument("--size", type=int, metavar="MIB", help="of large bodies (1024)")
     found.add_argument("--connections", type=int, metavar="N", help="where there are many (10000)")
     found.add_argument(
@@ -60,7 +60,7 @@ def run(row: Row, environment: Environment, options: Options) -> None:
     bench = Bench(row.name, environment, options)
     row.measure(bench)
     result = bench.result
-    print(f"{row.title}; Python {result.python}, {result.rounds} rounds in turns, {result.machine['cores']}")
+    print(f"{row.title}; Python {result.python}, {result.rounds} rounds in turns")
     for comparison in result.comparisons:
         print(f"\n{comparison.title}\n\n{comparison_table(comparison).text()}")
     print()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,17 +26,26 @@ WAYS: dict[str, Callable[[], bytes]] = {
     "a failure": lambda: whole(b"500 Internal Server Error", b"{}"),
     "too short": lambda: HEAD % (b"200 OK", 1000) + b"short",
     "other bytes": lambda: whole(b"200 OK", bytes(4096)),
-    "other chunks": lambda: b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n40\r\n" + bytes(64) + b"\r\n" * 2000,
+    "other chunks": lambda: b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n40\r\n" + bytes(64) + b"\r\n",
 }
 
 
-async def serve(answer: bytes) -> None:
-    """Answer the first bytes of each connection, and end it."""
+async def serve(way: str) -> None:
+    """Answer every request in the same way; only what is too short has to end with its connection."""
 
     async def wrongly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(65536)
-        writer.write(answer)
-        writer.close()
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
+                await reader.readexactly(int(length[1]) if length is not None else 0)
+                writer.write(WAYS[way]())
+                if way == "too short":
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return  # the client has left
+        finally:
+            writer.close()
 
     listener = listening()
     server = await asyncio.start_server(wrongly, sock=listener)
@@ -48,4 +58,4 @@ if __name__ == "__main__":
     if sys.argv[1] not in WAYS:
         sys.exit(f"no such way: {sys.argv[1]}")
     end_with_parent()
-    asyncio.run(serve(WAYS[sys.argv[1]]()))
+    asyncio.run(serve(sys.argv[1]))

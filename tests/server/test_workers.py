@@ -266,6 +266,20 @@ def parent(r):
         assert await here.process.wait() == 0
 
 
+async def test_a_worker_is_replaced_also_where_nobody_reads_what_is_printed() -> None:
+    end = """
+reading, writing = os.pipe()
+os.dup2(writing, 1)
+os.close(writing)
+os.close(reading)
+sys.stdout.write("buffered, and never to be written")
+web.run(workers=2)
+"""
+    async with serving(end=end) as here:
+        os.kill(here.workers[0], signal.SIGKILL)
+        await here.serve(3)
+
+
 # The beginning
 
 

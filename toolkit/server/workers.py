@@ -208,9 +208,7 @@ class _Processes:
         self._do(self._supervisor.ended(pid, code, time.monotonic()))
 
     def _start(self, slot: int) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()  # or the worker would write what is buffered once more
+        _flush()  # or the worker would write what is buffered once more
         hearing, saying = os.pipe()
         os.set_blocking(hearing, False)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # a signal meets the handlers that it is meant for
@@ -251,9 +249,7 @@ class _Processes:
         except BaseException:
             log.critical("worker %d (pid %d) failed", slot + 1, os.getpid(), exc_info=True)
         finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
+            _flush()
             os._exit(code)
 
 
@@ -287,6 +283,14 @@ async def _work(app: App, tls: ssl.SSLContext | None, leash: int, saying: int) -
 async def _tell(app: App, saying: int) -> None:
     _ = await app.started()
     _say(saying, SERVES)
+
+
+def _flush() -> None:
+    """Whoever read what is printed may have left: no reason for a server to end."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            if stream is not None:
+                stream.flush()
 
 
 def _send(pid: int, number: signal.Signals) -> None:

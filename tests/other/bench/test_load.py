@@ -109,6 +109,23 @@ async def test_a_new_connection_for_each_request() -> None:
             assert record.latencies.summary().least >= 1
 
 
+@pytest.mark.parametrize("answer", [OK, b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"])
+async def test_a_new_connection_for_each_request_whatever_the_server_thinks_of_it(answer: bytes) -> None:
+    asked = []
+
+    async def goes_on(raw: Raw, number: int) -> None:
+        while True:
+            asked.append((number, await ask(raw)))
+            await raw.send(answer)
+
+    async with scripted(goes_on, keep_alive=False) as load:
+        load.pacer.begin_closed(6)
+        record = await finished(load)
+        assert (record.errors, record.statuses) == ({}, {200: 6})
+    assert len({number for number, _ in asked}) == len(asked) == 6
+    assert all(b"\r\nconnection: close\r\n" in request for _, request in asked)
+
+
 # -- how requests fail -----------------------------------------------------------------------------------------------
 
 

@@ -57,6 +57,15 @@ def test_a_poisson_schedule_keeps_its_rate_and_has_no_rhythm() -> None:
     assert deviation == pytest.approx(mean, rel=0.05)  # exponential: they are equal
 
 
+@given(rate=st.floats(1.0, 1e4), start=STARTS, length=st.integers(0, SECOND), draw=st.booleans())
+def test_a_schedule_ends_before_its_end(rate: float, start: int, length: int, draw: bool) -> None:
+    until = start + length
+    times = list(schedule(rate, start, until=until, draw=draw, seed=1))
+    endless = schedule(rate, start, draw=draw, seed=1)
+    assert times == [at for at in islice(endless, len(times) + 1) if at < until]
+    assert list(schedule(rate, start, until=until, most=2, draw=draw, seed=1)) == times[:2]
+
+
 @pytest.mark.parametrize("draw", [False, True])
 def test_a_schedule_can_end(draw: bool) -> None:
     assert len(list(schedule(10.0, 5, draw=draw, most=7))) == 7

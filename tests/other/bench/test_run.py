@@ -80,6 +80,15 @@ async def test_a_run_by_time(rate: float | None, duplex: bool) -> None:
         assert record.statuses == {200: counts.answers}
 
 
+@pytest.mark.parametrize("rate", [4.0, 100.0])
+async def test_a_rate_for_a_time_is_a_number(rate: float) -> None:
+    """Due at 0, 1/rate, 2/rate, ... before the end: also where the last of them is answered long before it."""
+    async with served(Server().web, "tcp") as here:
+        record = await go(Run(options(here.url, rate=rate, duration=0.5, warm_up=0.1)))
+    assert record.counts.answers + record.errors["unsent"] == rate / 2
+    assert record.counts.seconds >= 0.5
+
+
 @pytest.mark.parametrize("rate", [None, 500.0])
 @pytest.mark.parametrize("requests", [1, 2, 37])
 async def test_a_run_by_number(rate: float | None, requests: int) -> None:

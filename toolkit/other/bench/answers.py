@@ -60,14 +60,26 @@ class Heads:
     """What the connections of one process remember together.
 
     `latest` is what came last, and what the next answer most likely begins with: a head, or head and body where bodies
-    are checked. Only answers after which the connection goes on are remembered.
+    are checked. Only answers after which the connection goes on are remembered; none without `keep_alive`.
     """
 
-    __slots__ = ("_bytes", "_known", "_parser", "_statuses", "check", "latest", "length", "method", "reference")
+    __slots__ = (
+        "_bytes",
+        "_known",
+        "_parser",
+        "_statuses",
+        "check",
+        "keep_alive",
+        "latest",
+        "length",
+        "method",
+        "reference",
+    )
 
-    def __init__(self, method: str, check: bool = False) -> None:
+    def __init__(self, method: str, check: bool = False, keep_alive: bool = True) -> None:
         self.method = method
         self.check = check
+        self.keep_alive = keep_alive
         self.latest = NOTHING
         self.reference: bytes | None = None  # the first good body, as far as it is kept, and its length
         self.length = 0
@@ -98,13 +110,13 @@ class Heads:
             head = self._parser.parse(block, self.method)
         except RemoteProtocolError:
             return NOTHING  # the receiver will say why
-        if head.status < 200 or not head.keep_alive or head.framing not in (LENGTH, NONE):
+        if head.status < 200 or not (head.keep_alive and self.keep_alive) or head.framing not in (LENGTH, NONE):
             return self._remember(Known(block, -1, head.status))  # not worth another look
         return self._remember(Known(block, len(block) + (head.length if head.framing is LENGTH else 0), head.status))
 
     def keep(self, answer: bytes, status: int) -> None:
         """These bytes are a whole answer, after which the connection goes on: the same bytes are the same again."""
-        if len(answer) <= MOST_WHOLE:
+        if len(answer) <= MOST_WHOLE and self.keep_alive:
             self.latest = self._remember(Known(answer, len(answer), status))
 
     def _remember(self, known: Known) -> Known:

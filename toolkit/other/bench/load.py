@@ -123,11 +123,6 @@ class Connection(asyncio.Protocol):
         """How many requests can be under way."""
         return 1
 
-    @property
-    def oldest(self) -> int:
-        """The time of the request whose answer is next."""
-        return self._sent
-
     def send(self, due: int) -> None:
         """Send the request that was due at this time."""
         self._known = self._heads.latest
@@ -177,7 +172,7 @@ class Connection(asyncio.Protocol):
         record.answered(status)
         if not same:
             record.errors["wrong body"] += 1
-        if keep_alive:
+        if keep_alive and self._heads.keep_alive:
             self._pacer.free(self, self._now)
         else:
             for due in self._under_way():
@@ -334,7 +329,7 @@ class HttpLoad(Load):
     def __init__(self, options: Options) -> None:
         super().__init__(options)
         self.request = request_bytes(options)
-        self.heads = Heads(options.method, options.check)
+        self.heads = Heads(options.method, options.check, options.keep_alive)
         self.connections: set[Connection] = set()
         self._kind = Pipelined if options.pipeline > 1 else Connection
         self._tls = tls_context(options)

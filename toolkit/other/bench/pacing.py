@@ -7,7 +7,7 @@ a request was really sent, nor whether an answer came, and it never leaves one o
 from __future__ import annotations
 
 import random
-from itertools import count, islice
+from itertools import count, islice, takewhile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -41,11 +41,20 @@ def poisson(rate: float, start: int, seed: int = 0) -> Iterator[int]:
 
 
 def schedule(
-    rate: float, start: int, *, phase: float = 0.0, seed: int = 0, draw: bool = False, most: int | None = None
+    rate: float,
+    start: int,
+    *,
+    until: int = NEVER,
+    most: int | None = None,
+    phase: float = 0.0,
+    seed: int = 0,
+    draw: bool = False,
 ) -> Iterator[int]:
-    """The times of a load, at most `most` of them; `draw` chooses between the two kinds.
+    """The times of a load, before `until` and at most `most` of them; `draw` chooses between the two kinds.
 
     Processes that share a rate have phases that share a gap, so that all of them together keep a constant gap, too.
     """
     times = poisson(rate, start, seed) if draw else constant(rate, start, phase)
+    if until != NEVER:
+        times = takewhile(until.__gt__, times)
     return times if most is None else islice(times, most)

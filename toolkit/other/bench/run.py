@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from toolkit.other.bench.duplex import DuplexLoad
 from toolkit.other.bench.load import HttpLoad, Load
-from toolkit.other.bench.pacing import schedule
+from toolkit.other.bench.pacing import NEVER, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -73,7 +73,7 @@ class Run:
             await stage.ready("open")
             if options.warm_up and not self._stopped.is_set():
                 begun = time.monotonic_ns()
-                self._begin(None)
+                self._begin(begun, options.warm_up, None)
                 await self._watch("warm-up", begun, options.warm_up, stage)
                 await self._rest()
             await stage.ready("warm")
@@ -102,7 +102,7 @@ class Run:
         load, options = self._load, self._options
         counts = load.record.counts
         cpu, begun = time.process_time(), time.monotonic_ns()
-        self._begin(options.requests)
+        self._begin(begun, options.duration, options.requests)
         seconds = await self._watch("measuring", begun, options.duration, stage)
         counts.seconds = seconds
         counts.cpu = time.process_time() - cpu
@@ -113,7 +113,7 @@ class Run:
         await self._rest()
         load.settle()
 
-    def _begin(self, requests: int | None) -> None:
+    def _begin(self, begun: int, duration: float | None, requests: int | None) -> None:
         options, pacer = self._options, self._load.pacer
         if options.rate is None:
             pacer.begin_closed(requests)
@@ -121,7 +121,8 @@ class Run:
         pacer.begin_open(
             schedule(
                 options.rate,
-                time.monotonic_ns(),
+                begun,
+                until=NEVER if duration is None else begun + int(duration * SECOND),
                 phase=self._index / self._whole.processes,
                 seed=self._index,
                 draw=options.poisson,
@@ -132,12 +133,13 @@ class Run:
     async def _watch(self, name: str, begun: int, duration: float | None, stage: Stage) -> float:
         """Look at the counts now and then, until the end. Returns the seconds since the beginning."""
         load = self._load
+        counted = duration is None or (name == "measuring" and self._options.requests is not None)
         ends = begun + int(duration * SECOND) if duration is not None else None
         alive, answers, errors, told = begun, 0, 0, 0.0
         while True:
             now = time.monotonic_ns()
             left = TICK if ends is None else min(TICK, max(0.0, (ends - now) / SECOND))
-            over = await self._wait(left)
+            over = await self._wait(left, counted)
             now = time.monotonic_ns()
             load.sweep(now)
             load.settle()
@@ -150,10 +152,10 @@ class Run:
             if over or (ends is not None and now >= ends) or now - alive > self._options.timeout * SECOND:
                 return seconds
 
-    async def _wait(self, seconds: float) -> bool:
-        """Wait so long, or until nothing is left to do or the run is stopped, which is True."""
-        quiet = self._load.pacer.quiet
-        waiting = [asyncio.ensure_future(event.wait()) for event in (quiet, self._stopped)]
+    async def _wait(self, seconds: float, counted: bool) -> bool:
+        """Wait so long, or until the run is stopped or all that it was to do is done, which is True."""
+        events = [self._stopped, self._load.pacer.quiet] if counted else [self._stopped]
+        waiting = [asyncio.ensure_future(event.wait()) for event in events]
         try:
             done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             return bool(done)
