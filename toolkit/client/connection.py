@@ -158,6 +158,9 @@ class ClientConnection(Connection):
 
     def _cycle_done(self, x: Exchange) -> None:
         x._wire = None
+        asking = self._asking
+        if asking is not None:
+            asking._connection = None
         self.exchange = self._asking = None
         if self.lost is not None:
             return

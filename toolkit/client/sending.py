@@ -296,6 +296,7 @@ class SentRequest(Exchange):
         self._response_headers = None
         self._error = None
         self._out = IDLE
+        self._left = self._promised = -1
         self._wire = None
         self._coding = None
 
