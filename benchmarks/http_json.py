@@ -9,6 +9,7 @@ tool, and with the eleven of a browser. Every answer is checked before each turn
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,9 @@ FAR = (
     Peer("falcon", "benchmarks.servers.asgi", ("falcon",), needs=("falcon", "uvicorn")),
     Peer("sanic", "benchmarks.servers.sanic", needs=("sanic",)),
     Peer("starlette", "benchmarks.servers.asgi", ("starlette",), needs=("starlette", "uvicorn")),
-    Peer("Blazeio", "benchmarks.servers.blazeio", needs=("Blazeio",)),
 )
+#: It ends each connection behind its answer, and only wrk opens another one in time.
+ENDING = Peer("Blazeio", "benchmarks.servers.blazeio", needs=("Blazeio", "wrk"))
 BARE, FULL = "a load tool's headers", "a browser's 11 headers"
 
 
@@ -60,7 +62,11 @@ def turns(servers: Mapping[str, Child], load: Load, headers: Mapping[str, str]) 
 def measure(bench: Bench) -> None:
     """The whole table with bare headers; with a browser's, the servers that are near."""
     near = {peer.name for peer in (OURS, *NEAR)}
-    with loading(bench) as load, bench.start((OURS, *NEAR, *FAR)) as servers:
+    with loading(bench) as load, ExitStack() as stack:
+        peers = [OURS, *NEAR, *FAR]
+        if load.raw is None:
+            peers.append(ENDING)
+        servers = stack.enter_context(bench.start(peers))
         bench.compare(BARE, [RATE, CPU], turns(servers, load, {}))
         few = {name: server for name, server in servers.items() if name in near}
         bench.compare(FULL, [RATE, CPU], turns(few, load, BROWSER))
