@@ -11,7 +11,6 @@ import pytest
 from tests.helpers.served import KINDS, PATIENCE, Raw, served
 from toolkit import App, Request, Session, Timeouts
 from toolkit.errors import Disconnected, NetworkError
-from toolkit.server import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -234,27 +233,29 @@ async def test_a_request_that_is_on_its_way_is_answered(used: bool) -> None:
         await ending
 
 
-async def test_who_has_been_idle_for_longer_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_has_been_idle_for_longer_ends_at_once() -> None:
     held = Held()
     async with asyncio.timeout(PATIENCE), served(held.web, "tcp") as here:
         raw = await here.raw()
         await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n")
         await raw.until(b"quick")
-        ended = list[str]()
-        monkeypatch.setattr(running, "LAST_CALL", -1)  # longer than -1 s
-        monkeypatch.setattr(running.Running, "_end_idle", lambda _: ended.append("by the last call"))
+        run = held.web._running
+        assert run is not None
+        run.last_call = PATIENCE * 10
+        (connection,) = run.connections
+        run.watch.keep_alive._due[connection] -= run.last_call * 2  # since long ago
         await held.web.exit()
         assert await raw.gone()
-        assert ended == []
 
 
-async def test_the_last_call_is_no_longer_than_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "LAST_CALL", 3600)
+async def test_the_last_call_is_no_longer_than_the_grace() -> None:
     held = Held(grace=0.01)
     async with asyncio.timeout(PATIENCE), served(held.web, "tcp") as here:
         raw = await here.raw()
         await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n")
         await raw.until(b"quick")
+        assert held.web._running is not None
+        held.web._running.last_call = 3600
         await held.web.exit()
         assert await raw.gone()
 

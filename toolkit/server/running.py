@@ -69,6 +69,7 @@ class Running:
         self.servers: list[asyncio.Server] = []
         self.address = ""
         self.is_stopping = False
+        self.last_call = LAST_CALL
         self.admits = True  # also while stopping, for a moment: who came just before it is still heard
         self._stopping: list[asyncio.Future[None]] = []
         self._settled: asyncio.Future[None] | None = None
@@ -221,10 +222,10 @@ class Running:
                 future.set_result(None)
         now = self.loop.time()
         for connection in list(self.connections):
-            connection.begin_stop(now - LAST_CALL)
+            connection.begin_stop(now - self.last_call)
         if self.servers:
             await self._stop_accepting()
-        last_call = self.loop.call_later(LAST_CALL, self._end_idle)
+        last_call = self.loop.call_later(self.last_call, self._end_idle)
         if not await self._all_settled(self.app.timeouts.grace):
             self._end_idle()
             for connection in list(self.connections):
@@ -250,7 +251,7 @@ class Running:
                 server.close()
         await self._turns()  # uvloop accepts until here
         if self._secure:
-            await asyncio.sleep(LAST_CALL)
+            await asyncio.sleep(self.last_call)
 
     def _end_idle(self) -> None:
         """Nobody said anything in time."""
