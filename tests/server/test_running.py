@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.served import KINDS, PATIENCE, Raw, served
 from toolkit import App, Request, Session, Timeouts
 from toolkit.errors import Disconnected, NetworkError
-from toolkit.server import running
+from toolkit.server.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,6 +74,12 @@ class Held:
         self.web.get("/stream")(self.stream)
         self.web.get("/until_stopping")(self.until_stopping)
         self.web.get("/quick")(lambda r: "quick")
+
+    @property
+    def running(self) -> Running:
+        """While it is served."""
+        assert self.web._running is not None
+        return self.web._running
 
     async def hold(self, r: Request) -> str:
         self.request = r
@@ -241,17 +247,17 @@ async def test_who_has_been_idle_for_longer_ends_at_once(monkeypatch: pytest.Mon
         await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n")
         await raw.until(b"quick")
         ended = list[str]()
-        monkeypatch.setattr(running, "LAST_CALL", -1)  # longer than -1 s
-        monkeypatch.setattr(running.Running, "_end_idle", lambda _: ended.append("by the last call"))
+        held.running.last_call = -1  # longer than -1 s
+        monkeypatch.setattr(Running, "_end_idle", lambda _: ended.append("by the last call"))
         await held.web.exit()
         assert await raw.gone()
         assert ended == []
 
 
-async def test_the_last_call_is_no_longer_than_the_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "LAST_CALL", 3600)
+async def test_the_last_call_is_no_longer_than_the_grace() -> None:
     held = Held(grace=0.01)
     async with asyncio.timeout(PATIENCE), served(held.web, "tcp") as here:
+        held.running.last_call = 3600
         raw = await here.raw()
         await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n")
         await raw.until(b"quick")

@@ -14,7 +14,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
-from toolkit.errors import NetworkError, RemoteProtocolError
+from toolkit.errors import NetworkError, RemoteProtocolError, caused
 from toolkit.protocol.aio.clock import Clock
 from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import RequestHeadParser, serialize_fields
@@ -69,6 +69,7 @@ class Running:
         self.servers: list[asyncio.Server] = []
         self.address = ""
         self.is_stopping = False
+        self.last_call = LAST_CALL
         self.admits = True  # also while stopping, for a moment: who came just before it is still heard
         self._stopping: list[asyncio.Future[None]] = []
         self._settled: asyncio.Future[None] | None = None
@@ -103,7 +104,7 @@ class Running:
                 self.servers.append(await self._accept_from(sock, tls))
         except OSError as error:
             where = unix if unix is not None else f"{host}:{port}"
-            raise NetworkError(f"cannot listen on {where}: {error}") from error
+            raise caused(NetworkError(f"cannot listen on {where}: {error}"), error)
         self._secure = tls is not None
         self.address = address_of(sockets[0], secure=self._secure)
 
@@ -221,10 +222,10 @@ class Running:
                 future.set_result(None)
         now = self.loop.time()
         for connection in list(self.connections):
-            connection.begin_stop(now - LAST_CALL)
+            connection.begin_stop(now - self.last_call)
         if self.servers:
             await self._stop_accepting()
-        last_call = self.loop.call_later(LAST_CALL, self._end_idle)
+        last_call = self.loop.call_later(self.last_call, self._end_idle)
         if not await self._all_settled(self.app.timeouts.grace):
             self._end_idle()
             for connection in list(self.connections):
@@ -242,7 +243,7 @@ class Running:
         try:
             await self._turns()
             for server in self.servers:
-                for sock in server.sockets:
+                for sock in getattr(server, "sockets", ()):  # a tuple by asyncio's word, a list by uvloop's
                     self.loop.remove_reader(sock.fileno())
             await self._turns()  # asyncio drops links that it has not set up when their server is closed
         finally:
@@ -250,7 +251,7 @@ class Running:
                 server.close()
         await self._turns()  # uvloop accepts until here
         if self._secure:
-            await asyncio.sleep(LAST_CALL)
+            await asyncio.sleep(self.last_call)
 
     def _end_idle(self) -> None:
         """Nobody said anything in time."""
