@@ -40,7 +40,6 @@ SLICES: dict[str, str] = {
     "toolkit.protocol.chunked: pos:pos + limit - len(carried) + 1": "what is carried was checked against the limit",
     "toolkit.protocol.chunked: start:-2": "the length was compared: it is start + size + 2",
     "toolkit.server.routing: 1:-1": "a str",
-    "toolkit.protocol.head: 13:max(13, block.find(b'\\r\\n'))": "says so",
 }
 
 #: Bases from outside the compiled modules: without memory of their own, or known to the compiler.
