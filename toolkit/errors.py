@@ -22,7 +22,7 @@ raise the same errors. The server's `Abort` is control flow and stands outside.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from toolkit.protocol.exchange import Exchange
@@ -48,6 +48,17 @@ __all__ = [
     "UseError",
     "WriteTimeout",
 ]
+
+E = TypeVar("E", bound=BaseException)
+
+
+def caused(error: E, cause: BaseException | None) -> E:
+    """`error`, to be raised because of `cause`; None: whatever else is being handled has no part in it.
+
+    `raise error from cause` in words that the compiler understands: it drops what stands behind `from`.
+    """
+    error.__cause__ = cause
+    return error
 
 
 class ToolkitError(Exception):

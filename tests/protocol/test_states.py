@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from toolkit.errors import Disconnected, LocalProtocolError, ToolkitError, UseError
+from toolkit.protocol.compiled import compiled
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE
 from toolkit.protocol.head import RequestHead
 from toolkit.protocol.states import ABORTED, BODY, DONE, IDLE, RAW, TRANSITIONS, Event, State, step
@@ -134,7 +135,9 @@ def served(method: str) -> tuple[FakeWire, Exchange]:
     return wire, x
 
 
-MAKERS: Final = {"plain": plain, "until-close": until_close, "served": served}
+MAKERS: Final = {"plain": plain, "until-close": until_close}
+if not compiled:  # a compiled request takes the connection that it names, and nothing that stands for one
+    MAKERS["served"] = served
 
 
 def attempt(x: Exchange, call: Callable[[Exchange], Coroutine[object, object, object]]) -> Exception | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 
 import pytest
@@ -10,17 +11,28 @@ from toolkit.client.connection import ClientConnection
 from toolkit.protocol.wire import READY, Caps, Moved, Wire
 from toolkit.server.connection import ServerConnection
 
+from ..architecture.package import REPOSITORY
 from ..helpers.fakewire import FakeWire
 
 VERBS = [name for name in vars(Wire) if not name.startswith("_") and callable(getattr(Wire, name))]
+
+
+def parameters(owner: type, verb: str) -> list[str]:
+    """As the source states them: of a compiled coroutine function that is all there is."""
+    owner = next(kind for kind in owner.__mro__ if verb in vars(kind))
+    source = (REPOSITORY / f"{owner.__module__.replace('.', '/')}.py").read_text()
+    kind = next(
+        node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == owner.__name__
+    )
+    functions = [node for node in kind.body if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return next([argument.arg for argument in node.args.args] for node in functions if node.name == verb)
 
 
 @pytest.mark.parametrize("kind", [ServerConnection, ClientConnection, FakeWire])
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_wire_has_every_verb(kind: type, verb: str) -> None:
     """mypy checks the types; this, that none is left to a subclass that does not exist."""
-    wanted, have = (list(inspect.signature(getattr(owner, verb)).parameters) for owner in (Wire, kind))
-    assert have == wanted
+    assert parameters(kind, verb) == parameters(Wire, verb)
     assert inspect.iscoroutinefunction(getattr(kind, verb)) == inspect.iscoroutinefunction(getattr(Wire, verb))
 
 

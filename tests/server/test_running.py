@@ -11,6 +11,7 @@ import pytest
 from tests.helpers.served import KINDS, PATIENCE, Raw, served
 from toolkit import App, Request, Session, Timeouts
 from toolkit.errors import Disconnected, NetworkError
+from toolkit.server.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +74,12 @@ class Held:
         self.web.get("/stream")(self.stream)
         self.web.get("/until_stopping")(self.until_stopping)
         self.web.get("/quick")(lambda r: "quick")
+
+    @property
+    def running(self) -> Running:
+        """While it is served."""
+        assert self.web._running is not None
+        return self.web._running
 
     async def hold(self, r: Request) -> str:
         self.request = r
@@ -239,8 +246,7 @@ async def test_who_has_been_idle_for_longer_ends_at_once() -> None:
         raw = await here.raw()
         await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n")
         await raw.until(b"quick")
-        run = held.web._running
-        assert run is not None
+        run = held.running
         run.last_call = PATIENCE * 10
         (connection,) = run.connections
         run.watch.keep_alive._due[connection] -= run.last_call * 2  # since long ago
@@ -251,11 +257,10 @@ async def test_who_has_been_idle_for_longer_ends_at_once() -> None:
 async def test_the_last_call_is_no_longer_than_the_grace() -> None:
     held = Held(grace=0.01)
     async with asyncio.timeout(PATIENCE), served(held.web, "tcp") as here:
+        held.running.last_call = 3600
         raw = await here.raw()
         await raw.send(b"GET /quick HTTP/1.1\r\nhost: a\r\n\r\n")
         await raw.until(b"quick")
-        assert held.web._running is not None
-        held.web._running.last_call = 3600
         await held.web.exit()
         assert await raw.gone()
 

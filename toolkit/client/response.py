@@ -21,7 +21,9 @@ from toolkit.errors import (
     StatusError,
     TotalTimeout,
     UseError,
+    caused,
 )
+from toolkit.protocol.compiled import mypyc_attr
 from toolkit.protocol.framing import LENGTH, NONE, RAW_BYTES
 from toolkit.protocol.headers import Headers, HeadersLike, find_field
 from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Ok", "Response"]
 
 
+@mypyc_attr(native_class=False)
 class Ok(int):
     """True below 400, and callable, as both habits exist: `answer.ok` and `answer.ok()`."""
 
@@ -449,7 +452,7 @@ class Total:
         try:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
-            raise TotalTimeout(self._x._say(f"not complete within {self._seconds} s")) from None
+            raise caused(TotalTimeout(self._x._say(f"not complete within {self._seconds} s")), None)
 
 
 def _text(value: bytes) -> str:

@@ -14,7 +14,7 @@ from toolkit.client.pool import Grant, Pool
 from toolkit.client.response import Response
 from toolkit.client.transport import Transports
 from toolkit.client.url import join_url, parse_url
-from toolkit.errors import LocalProtocolError, UseError
+from toolkit.errors import LocalProtocolError, UseError, caused
 from toolkit.protocol.codings import available_codings
 from toolkit.protocol.head import HOST, check_method
 from toolkit.protocol.headers import Headers, HeadersLike, encode_fields
@@ -175,7 +175,7 @@ class Session:
                 raise UseError(f"URL {url!r} is relative; give Session(base_url=...), or scheme and host")
             port = where.port
         except ValueError as error:
-            raise UseError(f"URL {url!r}: {error}") from None
+            raise caused(UseError(f"URL {url!r}: {error}"), None)
         host = where.raw_host or ""
         named = HOST.fullmatch((f"[{host}]" if ":" in host else host).encode("latin-1", "replace"))
         if where.scheme not in ("http", "https") or named is None or port is None:

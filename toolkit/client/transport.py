@@ -8,7 +8,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from toolkit.client.connection import ClientConnection
-from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout
+from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout, caused
 from toolkit.protocol.aio.clock import Clock, Deadline
 from toolkit.protocol.aio.link import tune
 from toolkit.protocol.aio.memory import memory_pair
@@ -116,9 +116,12 @@ class Transports:
             if waiter.done() and not waiter.cancelled():  # granted in the same turn: pass it on
                 self._decline(waiter.result())
             if isinstance(error, TimeoutError):
-                raise PoolTimeout(
-                    f"no free connection to {origin.host}:{origin.port} within {seconds} s ({self.pool!r})"
-                ) from None
+                raise caused(
+                    PoolTimeout(
+                        f"no free connection to {origin.host}:{origin.port} within {seconds} s ({self.pool!r})"
+                    ),
+                    None,
+                )
             raise
 
     async def _connect(self, origin: Origin, seconds: float | None) -> ClientConnection:
@@ -148,11 +151,11 @@ class Transports:
                         ssl_shutdown_timeout=patience,
                     )
         except TimeoutError:
-            raise ConnectTimeout(f"no connection to {where} within {seconds} s") from None
+            raise caused(ConnectTimeout(f"no connection to {where} within {seconds} s"), None)
         except ssl.SSLCertVerificationError as error:
-            raise ConnectError(f"{where}: its certificate is not to be trusted: {error.verify_message}") from error
+            raise caused(ConnectError(f"{where}: its certificate is not to be trusted: {error.verify_message}"), error)
         except OSError as error:
-            raise ConnectError(f"cannot connect to {where}: {error}") from error
+            raise caused(ConnectError(f"cannot connect to {where}: {error}"), error)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             with contextlib.suppress(OSError, AttributeError):

@@ -21,7 +21,9 @@ from toolkit.errors import (
     ToolkitError,
     ToolkitTimeout,
     UseError,
+    caused,
 )
+from toolkit.protocol.compiled import mypyc_attr
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
 from toolkit.protocol.headers import Headers, HeadersLike, encode_fields
 from toolkit.protocol.readable import Json, Readable
@@ -42,6 +44,7 @@ __all__ = ["Exchange", "Json", "Source"]
 Source: TypeAlias = "Exchange | AsyncIterable[bytes] | IO[bytes]"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Exchange(Readable):
     """One request and its response, from either end.
 
@@ -319,7 +322,7 @@ class Exchange(Readable):
         try:
             await wire.drain()
         except (Disconnected, ToolkitTimeout) as error:
-            raise self._failure(self._error or error, "writing") from error
+            raise caused(self._failure(self._error or error, "writing"), error)
         if self._error is not None:
             raise self._failure(self._error, "writing")
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import httptools
 
-from toolkit.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError
+from toolkit.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, caused
 from toolkit.protocol.framing import CLOSE, LENGTH, NONE, RAW_BYTES, Framing, bodyless, inbound_framing, parse_length
 from toolkit.protocol.headers import FORBIDDEN_IN_VALUE, TOKEN, Fields
 
@@ -273,7 +273,7 @@ class RequestHeadParser(_Parser):
             stripped = strip_line_ends(block)
             if stripped != block:
                 return self.parse(stripped)
-            raise self._refusal(block, error) from None
+            raise caused(self._refusal(block, error), None)
         # llhttp has taken it. That there was one space each time, and which version, is seen here: it takes
         # RTSP/1.0 and ICE/1.0, too.
         line = block.split(b" ", 2)
@@ -370,8 +370,8 @@ class ResponseHeadParser(_Parser):
         except httptools.HttpParserError as error:
             self.fields = []
             if IMPOSSIBLE.search(block) is not None or not block.startswith(b"HTTP/"):
-                raise RemoteProtocolError(MALFORMED_RESPONSE, 502) from None
-            raise RemoteProtocolError(f"{MALFORMED_RESPONSE} ({error})", 502) from None
+                raise caused(RemoteProtocolError(MALFORMED_RESPONSE, 502), None)
+            raise caused(RemoteProtocolError(f"{MALFORMED_RESPONSE} ({error})", 502), None)
         fields, self.fields = self.fields, []
         if len(fields) > self._limits.fields:
             raise self._too_many(fields)
@@ -452,7 +452,7 @@ def check_reason(reason: str) -> bytes:
     try:
         raw = reason.encode("latin-1")
     except UnicodeEncodeError:
-        raise LocalProtocolError(f"reason {reason!r} does not fit ISO-8859-1") from None
+        raise caused(LocalProtocolError(f"reason {reason!r} does not fit ISO-8859-1"), None)
     if FORBIDDEN_IN_VALUE.search(raw) is not None:
         raise LocalProtocolError(f"reason {reason!r} has a control character (CR, LF, NUL, ...)")
     return raw

@@ -15,8 +15,9 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from toolkit.errors import LimitExceeded, RemoteProtocolError
+from toolkit.errors import LimitExceeded, RemoteProtocolError, caused
 from toolkit.protocol.chunked import ChunkedDecoder
+from toolkit.protocol.compiled import mypyc_attr
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, RAW_BYTES, Framing
 from toolkit.protocol.head import (
     IMPOSSIBLE,
@@ -93,6 +94,7 @@ _DEAD: Final = _State.DEAD
 _UNASKED: Final = _State.UNASKED
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Receiver:
     """The states and the bodies; subclasses read the head of their side."""
 
@@ -386,7 +388,7 @@ class RequestReceiver(Receiver):
         try:
             head = self._parser.parse(block)
         except RemoteProtocolError as error:
-            raise self._first_fault(block) or error from None
+            raise caused(self._first_fault(block) or error, None)
         if head.framing is NONE:
             self._state = _HELD  # first: what the sink does on a head may already ask for the next message
             self._heads.on_head(head)
@@ -446,7 +448,7 @@ class ResponseReceiver(Receiver):
         try:
             head = self._parser.parse(block, self._method)
         except RemoteProtocolError as error:
-            raise self._first_fault(block) or error from None
+            raise caused(self._first_fault(block) or error, None)
         status = head.status
         if status < 200 and status != 101:
             self._interim += 1

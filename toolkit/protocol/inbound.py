@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from toolkit.errors import Busy, RemoteProtocolError, UseError
+from toolkit.errors import Busy, RemoteProtocolError, UseError, caused
 
 if TYPE_CHECKING:
     from toolkit.protocol.decoding import Decoder
@@ -184,7 +184,7 @@ class Pull:
                 self._x._consumed(len(coded))
                 decoder.feed(coded)
         except RemoteProtocolError as error:
-            raise self._x._failure(error, "decoding the body") from error
+            raise caused(self._x._failure(error, "decoding the body"), error)
 
     async def _sized(self, inbound: Inbound, size: int) -> bytes:
         """Pieces of exactly `size` bytes, the last one shorter."""
@@ -219,7 +219,7 @@ class Pull:
             try:
                 inbound.decoder.finish()
             except RemoteProtocolError as error:
-                raise self._x._failure(error, "decoding the body") from error
+                raise caused(self._x._failure(error, "decoding the body"), error)
         raise StopAsyncIteration
 
     async def aclose(self) -> None:

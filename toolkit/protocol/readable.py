@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from toolkit.errors import Disconnected, LimitExceeded, RemoteProtocolError, UseError
+from toolkit.errors import Disconnected, LimitExceeded, RemoteProtocolError, UseError, caused
+from toolkit.protocol.compiled import mypyc_attr
 from toolkit.protocol.inbound import Pull, decoding
 from toolkit.protocol.lines import charset_of, lines_of
 from toolkit.protocol.wire import READY
@@ -23,6 +24,7 @@ __all__ = ["Json", "Readable"]
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Readable:
     """What can be done with an inbound body; `Exchange` is one."""
 
@@ -140,7 +142,7 @@ class Readable:
         try:
             value: Json = orjson.loads(data)
         except orjson.JSONDecodeError as error:
-            raise self._refused(RemoteProtocolError(f"the body is not JSON: {error}")) from None
+            raise caused(self._refused(RemoteProtocolError(f"the body is not JSON: {error}")), None)
         return value
 
     async def xml(self, limit: int | None = None) -> dict[str, Json]:
@@ -151,7 +153,7 @@ class Readable:
         try:
             value: dict[str, Json] = xmltodict.parse(data)
         except (xmltodict.expat.ExpatError, ValueError, LookupError) as error:  # type: ignore[attr-defined]
-            raise self._refused(RemoteProtocolError(f"the body is not XML: {error}")) from None
+            raise caused(self._refused(RemoteProtocolError(f"the body is not XML: {error}")), None)
         return value
 
     def lines(self, limit: int | None = None) -> AsyncIterator[str]:

@@ -10,7 +10,7 @@ import io
 import os
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from toolkit.errors import UseError
+from toolkit.errors import UseError, caused
 from toolkit.protocol.framing import CLOSE, LENGTH
 from toolkit.protocol.states import BODY, RAW
 from toolkit.protocol.wire import Moved
@@ -49,7 +49,7 @@ async def relay_exchange(x: Exchange, source: Exchange) -> Moved:
                 try:
                     spliced += await wire.splice(x, source)
                 except Exception as error:  # a failing source ends the splice; only the sink raises
-                    raise SinkFailed(error) from error
+                    raise caused(SinkFailed(error), error)
             try:
                 data = await pull.__anext__()
             except StopAsyncIteration:
@@ -61,7 +61,7 @@ async def relay_exchange(x: Exchange, source: Exchange) -> Moved:
             x._abort(f"the source of relay() failed: {error!r}")
             raise
         await pull.aclose()  # the source stays its owner's, at the position reached
-        raise error.error from error.error.__cause__
+        raise caused(error.error, error.error.__cause__)
 
 
 class SinkFailed(Exception):
@@ -76,7 +76,7 @@ async def _pass_on(x: Exchange, data: bytes) -> None:
     try:
         await x.write(data)
     except Exception as error:
-        raise SinkFailed(error) from error
+        raise caused(SinkFailed(error), error)
 
 
 def _can_splice(x: Exchange, source: Exchange) -> bool:
@@ -113,7 +113,7 @@ async def _relay_iterable(x: Exchange, source: AsyncIterable[bytes]) -> Moved:
             await _pass_on(x, data)
             copied += len(data)
     except SinkFailed as failed:  # the source is its owner's: not closed, not read on
-        raise failed.error from failed.error.__cause__
+        raise caused(failed.error, failed.error.__cause__)
     except BaseException as error:
         x._abort(f"the source of relay() failed: {error!r}")
         raise
@@ -129,7 +129,7 @@ async def _relay_file(x: Exchange, file: IO[bytes]) -> Moved:
             await _pass_on(x, data)
             copied += len(data)
     except SinkFailed as failed:
-        raise failed.error from failed.error.__cause__
+        raise caused(failed.error, failed.error.__cause__)
     except BaseException as error:
         x._abort(f"the source of relay() failed: {error!r}")
         raise

@@ -18,7 +18,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from toolkit.errors import LocalProtocolError
+from toolkit.errors import LocalProtocolError, caused
 
 __all__ = ["ABORTED", "BODY", "DONE", "IDLE", "RAW", "TRANSITIONS", "Event", "State", "step"]
 
@@ -78,4 +78,4 @@ def step(state: State, event: Event) -> State:
         return TRANSITIONS[state, event]
     except KeyError:
         allowed = ", ".join(e.name for (s, e) in TRANSITIONS if s is state)
-        raise LocalProtocolError(f"{event.name} in state {state.name}: expected one of {allowed}") from None
+        raise caused(LocalProtocolError(f"{event.name} in state {state.name}: expected one of {allowed}"), None)

@@ -49,8 +49,7 @@ class Answer:
     def __await__(self) -> Generator[None, None, None]:
         request = current_request()
         request.answer(self.status, self.fields, self.body, self.lines)
-        return
-        yield  # an awaitable is an iterator; this one never waits
+        yield from ()  # an awaitable is an iterator; this one never waits
 
 
 def make(status: int, headers: HeadersLike | None, content_type: ContentType, body: bytes) -> Answer:

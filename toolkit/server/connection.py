@@ -180,13 +180,15 @@ class ServerConnection(AnsweringConnection):
 
     def _take_next(self) -> None:
         """Go on with the requests that were held."""
-        if self.exchange is None and self.lost is None and not self._lingering:
+        x = self.exchange
+        if x is None and self.lost is None and not self._lingering:
             self.receiver.resume()
-            if self.exchange is None:
+            x = self.exchange
+            if x is None:
                 self._rest()
                 return
             if self._paused and len(self.receiver.held) < self.limits.pipelined:
-                self.consumed(self.exchange, 0)
+                self.consumed(x, 0)
             if self.peer_ended:
                 self._on_fin()  # it came while this request was held
 

@@ -14,7 +14,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
-from toolkit.errors import NetworkError, RemoteProtocolError
+from toolkit.errors import NetworkError, RemoteProtocolError, caused
 from toolkit.protocol.aio.clock import Clock
 from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import RequestHeadParser, serialize_fields
@@ -104,7 +104,7 @@ class Running:
                 self.servers.append(await self._accept_from(sock, tls))
         except OSError as error:
             where = unix if unix is not None else f"{host}:{port}"
-            raise NetworkError(f"cannot listen on {where}: {error}") from error
+            raise caused(NetworkError(f"cannot listen on {where}: {error}"), error)
         self._secure = tls is not None
         self.address = address_of(sockets[0], secure=self._secure)
 
@@ -243,7 +243,7 @@ class Running:
         try:
             await self._turns()
             for server in self.servers:
-                for sock in server.sockets:
+                for sock in getattr(server, "sockets", ()):  # a tuple by asyncio's word, a list by uvloop's
                     self.loop.remove_reader(sock.fileno())
             await self._turns()  # asyncio drops links that it has not set up when their server is closed
         finally:

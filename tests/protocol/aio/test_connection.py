@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from tests.helpers.raw import PATIENCE, MemoryRaw
-from toolkit.errors import Disconnected
+from toolkit.errors import Disconnected, RemoteProtocolError
 from toolkit.protocol.aio.clock import Clock
 from toolkit.protocol.aio.connection import Connection
 from toolkit.protocol.aio.memory import memory_pair
 from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, RAW_BYTES, Framing
+from toolkit.protocol.http1 import Receiver
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.limits import Limits, Timeouts
 
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from toolkit.protocol.wire import Wire
 
 
-class Receiver:
+class AllBody(Receiver):
     """As much of a receiver as a connection needs: all bytes are body."""
 
     def __init__(self, connection: Plain) -> None:
+        super().__init__(connection, connection.limits)
         self.connection = connection
-        self.left = 0
         self.stopped = False
 
     def receive(self, data: bytes) -> None:
@@ -50,8 +51,11 @@ class Plain(Connection):
 
     def __init__(self, watch: Watch) -> None:
         super().__init__(watch)
-        self.receiver = Receiver(self)  # type: ignore[assignment]  # a fake of it
+        self.receiver = AllBody(self)
         self.done: list[Exchange] = []
+
+    def on_fault(self, error: RemoteProtocolError) -> None:
+        raise error
 
     def _cycle_done(self, x: Exchange) -> None:
         self.done.append(x)

@@ -20,6 +20,7 @@ from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError, Write
 from toolkit.protocol.aio import zerocopy
 from toolkit.protocol.aio.link import caps_of, reset_transport
 from toolkit.protocol.chunked import LAST_CHUNK, chunk, last_chunk, size_line
+from toolkit.protocol.compiled import mypyc_attr
 from toolkit.protocol.framing import CHUNKED, CLOSE, RAW_BYTES
 from toolkit.protocol.states import DONE
 from toolkit.protocol.wire import READY
@@ -40,6 +41,7 @@ __all__ = ["Connection"]
 JOINED: Final = 4 * 1024  # chunks up to this size are copied into one buffer with their framing
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Connection(asyncio.Protocol):
     """The shared half of both ends: transport, flow control, disconnects, the wire's verbs."""
 
