@@ -11,10 +11,11 @@ import pytest
 from tests.helpers.served import KINDS, PATIENCE, Raw, served
 from toolkit import App, Request, Session, Timeouts
 from toolkit.errors import Disconnected, NetworkError
-from toolkit.server.running import Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from toolkit.server.running import Running
 
 
 def has_ipv6() -> bool:
