@@ -525,3 +525,22 @@ def test_reasons() -> None:
 
 def test_connection_options_are_a_set_of_lower_case_names() -> None:
     assert connection_options([b"Close, X-y", b" upgrade\t"]) == {b"close", b"x-y", b"upgrade"}
+
+
+@pytest.mark.parametrize("before", [b"PRI / HTTP/1.1\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"])
+def test_a_refused_head_has_no_part_in_the_next(before: bytes) -> None:
+    """The connections of a server share a parser: one client must not break another's request."""
+    parser = RequestHeadParser(Limits())
+    with pytest.raises(RemoteProtocolError):
+        parser.parse(before)
+    assert parser.parse(b"GET /next HTTP/1.1\r\nhost: a\r\n\r\n").target == "/next"
+
+
+@pytest.mark.parametrize("skipped", [b"\n", b"\r", b"\n\r\n", b"\r\r\n"])
+@pytest.mark.parametrize("method", [b"GET", b"HEAD", b"CONNECT", b"PROPFIND"])
+def test_llhttp_skips_what_is_no_empty_line_and_we_do_not(skipped: bytes, method: bytes) -> None:
+    """RFC 9112 2.2 forgives an empty line, which is CRLF; a method is a token (RFC 9110 9.1)."""
+    block = skipped + method + b" /any HTTP/1.1\r\nhost: a\r\n\r\n"
+    with pytest.raises(RemoteProtocolError) as refusal:
+        RequestHeadParser(Limits()).parse(block)
+    assert refusal.value.status_hint == 400

@@ -139,3 +139,18 @@ async def test_twice_is_a_use_error() -> None:
 async def test_outside_a_handler_it_is_a_use_error() -> None:
     with pytest.raises(UseError, match="no request is being served by this task"):
         await Deliver.text("x")
+
+
+async def test_fields_that_are_added_to_an_answer_are_sent_with_it_alone() -> None:
+    web = App(port=0)
+
+    @web.get("/more")
+    def more(r: Request) -> Answer:
+        answer = Deliver.text("x")
+        answer.fields.append((b"x-more", b"1"))
+        return answer
+
+    web.get("/plain")(lambda r: Deliver.text("x"))
+    async with Session(app=web) as http:
+        assert (await http.get("/more")).headers["x-more"] == "1"
+        assert "x-more" not in (await http.get("/plain")).headers

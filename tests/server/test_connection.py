@@ -177,3 +177,30 @@ async def test_a_body_that_drips_is_a_408() -> None:
         await raw.send(b"POST /read HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nb")
         answer = await read_answer(raw)
         assert (answer.status, answer.closes) == (408, True)
+
+
+async def test_a_request_behind_another_of_the_same_segment_is_cancelled_like_any() -> None:
+    """The first one's answer lets the second in, while the first one's task has not ended yet."""
+    web, started, ended = App(port=0), asyncio.Event(), asyncio.Event()
+    by: list[object] = []
+
+    @web.get("/first")
+    async def first(r: Request) -> str:
+        return "first"
+
+    @web.get("/second")
+    async def second(r: Request) -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            by.append(r.cancelled_by)
+            ended.set()
+
+    async with asyncio.timeout(PATIENCE), served(web, "tcp") as here:
+        raw = await here.raw()
+        await raw.send(b"GET /first HTTP/1.1\r\nhost: a\r\n\r\nGET /second HTTP/1.1\r\nhost: a\r\n\r\n")
+        await started.wait()
+        raw.reset()
+        await ended.wait()
+    assert by == ["peer"]

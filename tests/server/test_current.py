@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from toolkit import App, Request, Session
+from toolkit import App, Deliver, Request, Session
 from toolkit.errors import UseError
-from toolkit.server.current import CURRENT, INLINE, current_request
+from toolkit.server.current import CURRENT, current_request
 
 
 def test_outside_a_handler_there_is_none() -> None:
@@ -56,5 +56,20 @@ async def test_a_plain_function_leaves_nothing_behind(fails: bool) -> None:
         assert (await http.get("/")).status == (500 if fails else 200)
     assert seen == [True]
     assert CURRENT.get() is None
-    assert INLINE.request is None
     del connection
+
+
+async def test_tasks_that_a_plain_function_starts_inherit_its_request() -> None:
+    web, seen = App(port=0), list[bool]()
+
+    @web.get("/")
+    def handler(r: Request) -> object:
+        async def deliver() -> None:
+            seen.append(current_request() is r)
+            await Deliver.json([1])
+
+        return asyncio.get_running_loop().create_task(deliver())
+
+    async with Session(app=web) as http:
+        assert await (await http.get("/")).json() == [1]
+    assert seen == [True]

@@ -72,3 +72,18 @@ async def test_an_exception_that_a_hook_waits_with_is_seen_by_that_hook_alone() 
         assert await failing == 500
         assert await status_of(web, "/good") == 200
     assert seen == [None, "KeyError('x')", None]
+
+
+async def test_a_routes_parameters_may_have_any_name() -> None:
+    web = App(port=0)
+
+    @web.get("/{function}/{request}")
+    async def handler(r: Request, **parameters: str) -> dict[str, str]:
+        return parameters
+
+    @web.add_route
+    async def before_middleware(r: Request) -> None:
+        pass
+
+    async with Session(app=web) as http:
+        assert await (await http.get("/a/b")).json() == {"function": "a", "request": "b"}

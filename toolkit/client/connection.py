@@ -33,7 +33,7 @@ class ClientConnection(Connection):
         self.receiver = self._answers = ResponseReceiver(self, owner.watch.limits)
         self._asking: SentRequest | None = None  # who has the wire now: `exchange`, by what it is on this end
         self.used = 0  # exchanges begun
-        self.answered = False  # a byte of the present answer has come
+        self.answered = False  # a head of the present answer has come, interim ones included
         self._last = False
 
     def begin(self, x: SentRequest, head: bytes, body: bytes, complete: bool) -> None:

@@ -281,9 +281,17 @@ class RequestHeadParser(_Parser):
         if len(line) != 3 or not line[2].startswith(b"HTTP/1.1\r\n"):
             minor = self._other_version(line, parser.get_http_version())
         fields, facts = self._take_fields()
+        head = self._head(line[0], line[1], minor, fields, facts)
+        # Not before it is known to be good: behind `PRI` llhttp waits for more, and would refuse another's request.
         if facts.plain and minor and not upgrade:
             self._parser = parser
-        return self._head(line[0], line[1], minor, fields, facts)
+        return head
+
+    def _other_method(self, raw: bytes) -> str:
+        """A less common method. Raises `RemoteProtocolError` for what llhttp skips before one: a bare CR or LF."""
+        if TOKEN.fullmatch(raw) is None:
+            raise RemoteProtocolError(MALFORMED)
+        return raw.decode("ascii")
 
     def _other_version(self, line: list[bytes], version: str) -> int:
         """The version's last digit where it is not 1.1. Raises `RemoteProtocolError` where it is not 1.0 either."""
@@ -306,7 +314,7 @@ class RequestHeadParser(_Parser):
         return RemoteProtocolError(MALFORMED)
 
     def _head(self, raw_method: bytes, raw_target: bytes, minor: int, fields: Fields, facts: _Facts) -> RequestHead:
-        method = METHODS.get(raw_method) or raw_method.decode("ascii")
+        method = METHODS.get(raw_method) or self._other_method(raw_method)
         target = raw_target.decode("latin-1")
         hosts = facts.hosts
         if len(hosts) != 1 and (hosts or minor):

@@ -1,6 +1,6 @@
 """The receiving half of HTTP/1.1, for both roles: bytes cut anywhere in, calls on a sink out. No I/O.
 
-How it works. The receiver is always in one of six states. In HEAD it gathers bytes until CRLFCRLF, within limits, and
+How it works. The receiver is always in one of seven states. In HEAD it gathers bytes until CRLFCRLF, within limits, and
 hands one complete block to the head parser. The head's framing chooses the next state: LENGTH and CHUNKED count or
 decode, CLOSE and RAW pass everything on. At the end of a message it is HELD: later bytes belong to the next message
 and wait, until the connection has finished the present exchange in both directions and calls `next_message()`. So a

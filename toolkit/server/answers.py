@@ -33,18 +33,21 @@ BYTES: Final = ContentType(b"application/octet-stream")
 
 
 class Answer:
-    """A whole answer: awaited, it is sent to the current request; returned from a handler, it is its answer.
+    """A whole answer: awaited, it is sent to the current request; returned from a handler, it is its answer."""
 
-    `lines` are the fields as they stand on the wire, where they are known; so neither is changed afterwards.
-    """
+    __slots__ = ("_content_type", "body", "fields", "status")
 
-    __slots__ = ("body", "fields", "lines", "status")
-
-    def __init__(self, status: int, fields: Fields, body: bytes, lines: bytes | None = None) -> None:
+    def __init__(self, status: int, fields: Fields, body: bytes, content_type: ContentType | None = None) -> None:
         self.status = status
         self.fields = fields
         self.body = body
-        self.lines = lines
+        self._content_type = content_type
+
+    @property
+    def lines(self) -> bytes | None:
+        """The fields as they stand on the wire, where that is known: a content type and no other."""
+        content_type = self._content_type
+        return content_type.lines if content_type is not None and self.fields == content_type.fields else None
 
     def __await__(self) -> Generator[None, None, None]:
         request = current_request()
@@ -55,7 +58,7 @@ class Answer:
 def make(status: int, headers: HeadersLike | None, content_type: ContentType, body: bytes) -> Answer:
     """An answer with a content type unless the caller gave one."""
     if not headers:
-        return Answer(status, content_type.fields, body, content_type.lines)
+        return Answer(status, [content_type.pair], body, content_type)
     fields = encode_fields(headers)
     if not any(name.lower() == b"content-type" for name, _ in fields):
         fields.append(content_type.pair)

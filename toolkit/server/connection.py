@@ -226,7 +226,6 @@ class ServerConnection(AnsweringConnection):
 
     def handler_done(self, x: Request) -> None:
         """The handler returned and its answer is out: what becomes of a body that is still to come?"""
-        self.task = None
         inbound = x._in
         if x is not self.exchange or inbound is None or inbound.ended or self.lost is not None:
             return

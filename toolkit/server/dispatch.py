@@ -20,7 +20,7 @@ from toolkit.protocol.states import BODY, DONE, IDLE, RAW
 from toolkit.protocol.status import reason_phrase
 from toolkit.server.abort import Abort
 from toolkit.server.answers import JSON, TEXT, Answer, Streamed, encode_returned
-from toolkit.server.current import CURRENT, INLINE
+from toolkit.server.current import CURRENT
 from toolkit.server.request import AnswerComplete
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ PLAIN: Final = frozenset([dict, list, str, bytes, tuple, type(None)])  # nothing
 def call_inline(connection: ServerConnection, request: Request, handler: Handler, parameters: dict[str, str]) -> None:
     """A plain function, called at once."""
     try:
-        INLINE.request = request
+        CURRENT.set(request)
         try:
             value = handler(request, **parameters) if parameters else handler(request)
         finally:
-            INLINE.request = None
+            CURRENT.set(None)
         if type(value) not in PLAIN and isinstance(value, Awaitable) and not isinstance(value, Answer):
             _continue(connection, request, value)
             return
@@ -91,7 +91,8 @@ async def run(
     except Exception as error:
         answer_error(request, error)
     finally:
-        connection.task = None
+        if connection.exchange is request or connection.exchange is None:
+            connection.task = None  # otherwise it is the next request's already, let in by this one's answer
         if request._in is not None:
             connection.handler_done(request)
 

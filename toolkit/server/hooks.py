@@ -45,7 +45,7 @@ def hooked(route: Route | None, parameters: dict[str, str], hooks: Hooks) -> Cor
     return handle
 
 
-async def _call(function: Handler, request: Request, **parameters: str) -> object:
+async def _call(function: Handler, request: Request, /, **parameters: str) -> object:
     value = function(request, **parameters)
     if isinstance(value, Awaitable) and not isinstance(value, Answer):
         return await value

@@ -35,9 +35,13 @@ class FakeLoop:
         self.now = 1000.0
         self.timers: list[Timer] = []
         self.armed = 0  # timers asked for in all
+        self.failures: list[dict[str, object]] = []
 
     def time(self) -> float:
         return self.now
+
+    def call_exception_handler(self, context: dict[str, object]) -> None:
+        self.failures.append(context)
 
     def call_at(self, when: float, call: Callable[[], object]) -> Timer:
         self.armed += 1
@@ -277,3 +281,28 @@ def test_the_date_is_made_once_a_second() -> None:
     assert clock.date_line() is first
     wall[0] += 0.2
     assert clock.date_line() == b"date: Sun, 06 Nov 1994 08:49:38 GMT\r\n"
+
+
+class Failing:
+    def on_deadline(self, kind: str) -> None:
+        raise KeyError(kind)
+
+
+def test_one_that_fails_keeps_no_other_from_its_end() -> None:
+    loop = FakeLoop()
+    head, one, later = clock_of(loop).deadline("head", 1), Watched(loop), Watched(loop)
+    head.start(Failing())
+    head.start(one)
+    loop.advance(2)
+    assert near(one.told, [("head", 1001)])
+    head.start(later)
+    loop.advance(2)
+    assert near(later.told, [("head", 1003)])
+    assert [str(context["exception"]) for context in loop.failures] == ["'head'"]
+
+
+def test_when_one_without_a_duration_began_nobody_knows() -> None:
+    loop = FakeLoop()
+    endless, one = clock_of(loop).deadline("keep_alive", None), Watched(loop)
+    endless.start(one)
+    assert endless.began(one) > loop.time()  # taken for now: whoever asks gives it its time

@@ -57,7 +57,9 @@ class Deadline:
         self._due.pop(watched, None)
 
     def began(self, watched: Watched) -> float:
-        """When it was started; long ago where it is not running."""
+        """When it was started; long ago where it is not running, in the future where nobody keeps it (no duration)."""
+        if self.seconds is None:
+            return math.inf
         return self._due.get(watched, -math.inf) - (self.seconds or 0.0)
 
     def expire(self, now: float) -> float | None:
@@ -70,13 +72,21 @@ class Deadline:
         for watched, at in fell:
             if self._due.get(watched) == at:  # neither stopped nor started anew by one before it
                 del self._due[watched]
-                watched.on_deadline(self.kind)
+                self._tell(watched)
         self._passed += len(fell)
         if self._passed > len(self._due):
             self._passed = 0
             self._due = dict(self._due)
         self._watched = bool(self._due)
         return next(iter(self._due.values()), None)
+
+    def _tell(self, watched: Watched) -> None:
+        """A fault in one must not keep the others, and all that are still to come, from their ends."""
+        try:
+            watched.on_deadline(self.kind)
+        except Exception as error:
+            text = f"the end of a deadline ({self.kind}, {self.seconds} s) failed"
+            self._clock.loop.call_exception_handler({"message": text, "exception": error})
 
 
 class Clock:

@@ -286,7 +286,7 @@ class Connection(asyncio.Protocol):
             raise self.lost
 
     def receive(self, x: Exchange) -> Awaitable[None]:
-        """Over when something has arrived for `x`, or its link ends; until then its read deadline runs."""
+        """Over when something has arrived for `x`, or its link ends; its read deadline runs from now on."""
         if x is not self.exchange or self.lost is not None:
             return READY
         future = self.loop.create_future()
@@ -297,8 +297,10 @@ class Connection(asyncio.Protocol):
             self._waiters = [future]
         reading = self._reading = self.watch.read_of(x)
         inbound = x._in
-        # What is written is taken for sent: see `_read_stalled`.
-        self._progress = x._sent if inbound is None else x._sent + inbound.received
+        if x._sent:  # what is still on its way out counts as life: see `_read_stalled`
+            self._progress = self._moved(x)
+        else:
+            self._progress = 0 if inbound is None else inbound.received
         reading.start(self)
         return future
 
