@@ -1,11 +1,13 @@
 # Two commands do everything, set-up included:
 #   make run    the signaling self-test, then a server-to-server relay
-#   make test   format check, lint, types, and the tests (again on Python 3.13 where it is installed), then the counts
-# and for those who work here: make format, make bench, make soak, make counts, make clean.
+#   make test   format check, lint, types, and the tests (once more compiled, on Python 3.13 if it is here), then the counts
+# and for those who work here: make format, make suites, make bench, make soak, make counts, make clean.
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+# Whose compiled modules are tested: 3.13 where it is installed, else PYTHON.
+COMPILED_PYTHON ?=
 
 # Twice quiet: errors only.
 PIP := -m pip --disable-pip-version-check -qq install
@@ -18,7 +20,7 @@ FIND_313 = for p in python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13; do
 .NOTPARALLEL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help run test check suite suite-3.13 counts soak bench format clean
+.PHONY: help run test check suite suite-compiled suite-3.13 suites counts soak bench format clean
 
 help:
 	sed -n '/^# Two/,/^$$/s/^# \{0,1\}//p' Makefile
@@ -32,12 +34,12 @@ help:
 
 .venv/.installed-run: pyproject.toml | .venv/bin/python
 	echo "== installing into .venv"
-	$(BIN)/python $(PIP) -e '.[all]'
+	TOOLKIT_COMPILE=0 $(BIN)/python $(PIP) -e '.[all]'
 	touch $@
 
 .venv/.installed-test: pyproject.toml | .venv/bin/python
 	echo "== installing into .venv, with what the tests need"
-	$(BIN)/python $(PIP) -e '.[all,test]'
+	TOOLKIT_COMPILE=0 $(BIN)/python $(PIP) -e '.[all,test]'
 	touch .venv/.installed-run $@
 
 # --- the main job
@@ -48,7 +50,7 @@ run: .venv/.installed-run
 
 # --- the checks, in the order of their speed
 
-test: check suite suite-3.13 counts
+test: check suite suite-compiled counts
 
 check: .venv/.installed-test
 	echo "== format"
@@ -63,17 +65,42 @@ suite: .venv/.installed-test
 	rm -f .cache/junit-*.xml
 	$(BIN)/python -m pytest -q --junitxml=.cache/junit-venv.xml $(PYTEST_ARGS)
 
+# In an environment where the package is installed as users install it, anew whenever a source has changed. The
+# repository comes behind it on the path: tests are found there, the package is not.
+suite-compiled: .venv/.installed-test
+	set -e; python="$(COMPILED_PYTHON)"; \
+	[ -n "$$python" ] || python="$$($(FIND_313))"; [ -n "$$python" ] || python=$(BIN)/python; \
+	version="$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; \
+	folder=.venv-compiled-$$version; stamp=$$folder/.installed-test; \
+	if [ ! -e $$stamp ] || [ -n "$$(find toolkit hatch_build.py pyproject.toml -type f -newer $$stamp ! -name '*.pyc')" ]; then \
+		echo "== compiling into $$folder, which takes some minutes"; \
+		[ -x $$folder/bin/python ] || "$$python" -m venv $$folder; \
+		touch $$stamp.new; \
+		TOOLKIT_COMPILE=1 $$folder/bin/python $(PIP) '.[all,test]'; \
+		echo "$(CURDIR)" >"$$($$folder/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/repository.pth"; \
+		mv $$stamp.new $$stamp; \
+	fi; \
+	export PYTHONSAFEPATH=1; \
+	$$folder/bin/python -c 'import sys, toolkit; sys.exit(0 if toolkit.compiled else "the package is not compiled")'; \
+	echo "== tests, compiled, $$($$folder/bin/python --version)"; \
+	$$folder/bin/python -m pytest -q --import-mode=append -p no:cacheprovider \
+		--junitxml=.cache/junit-compiled-$$version.xml $(PYTEST_ARGS)
+
 suite-3.13: .venv/.installed-test
 	python="$$($(FIND_313))"; \
 	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))'; then exit 0; fi; \
 	if [ -z "$$python" ]; then echo "== no Python 3.13 here: the suite ran once"; exit 0; fi; \
 	if [ ! .venv-3.13/.installed-test -nt pyproject.toml ]; then \
 		echo "== installing into .venv-3.13"; \
-		"$$python" -m venv .venv-3.13 && .venv-3.13/bin/python $(PIP) -e '.[all,test]' && touch .venv-3.13/.installed-test \
+		"$$python" -m venv .venv-3.13 && TOOLKIT_COMPILE=0 .venv-3.13/bin/python $(PIP) -e '.[all,test]' && touch .venv-3.13/.installed-test \
 		|| exit 1; \
 	fi; \
 	echo "== tests, $$(.venv-3.13/bin/python --version)"; \
 	.venv-3.13/bin/python -m pytest -q -p no:cacheprovider --junitxml=.cache/junit-venv-3.13.xml $(PYTEST_ARGS)
+
+# Both forms on both versions.
+suites: suite suite-3.13 suite-compiled
+	$(MAKE) suite-compiled COMPILED_PYTHON=$(BIN)/python
 
 counts: .venv/.installed-test
 	echo "== counts"
@@ -93,4 +120,4 @@ format: .venv/.installed-test
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf .venv .venv-3.13 .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .venv-3.13 .venv-compiled-* .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from toolkit.protocol.aio.loop import run
     from toolkit.protocol.aio.pair import pair
+    from toolkit.protocol.compiled import compiled
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.headers import Headers
     from toolkit.protocol.limits import Limits, Timeouts
@@ -76,6 +77,7 @@ __all__ = [
     "UseError",
     "WriteTimeout",
     "__version__",
+    "compiled",
     "pair",
     "run",
 ]
@@ -92,6 +94,7 @@ _WHERE = {
     "Response": "client.response",
     "Session": "client.session",
     "Timeouts": "protocol.limits",
+    "compiled": "protocol.compiled",
     "pair": "protocol.aio.pair",
     "run": "protocol.aio.loop",
 }
