@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import LocalProtocolError
-from toolkit.protocol.headers import TOKENS, Headers, HeaderValue, encode_fields, find_field, join_fields
+from toolkit.protocol.headers import Headers, HeaderValue, encode_fields
 
 from ..helpers.coded import few
 
@@ -69,12 +69,6 @@ VALUES: list[tuple[HeaderValue, bytes | None]] = [
 ]
 
 
-class Name(str):
-    """Not quite a str."""
-
-    __slots__ = ()
-
-
 @pytest.mark.parametrize(("name", "good"), NAMES)
 def test_names_are_tokens(name: str, good: bool) -> None:
     if good:
@@ -104,30 +98,6 @@ def test_values_have_no_control_characters(value: HeaderValue, wire: bytes | Non
         with pytest.raises(LocalProtocolError, match="header 'x'"):
             use()
     assert list(headers.items()) == [("y", "kept")]
-
-
-def test_none_drops_and_a_list_repeats() -> None:
-    fields = encode_fields([("a", None), ("b", ["1", "2"]), ("c", ("3",)), ("d", [])])
-    assert fields == [(b"b", b"1"), (b"b", b"2"), (b"c", b"3")]
-    with pytest.raises(LocalProtocolError, match="control character"):
-        encode_fields({"b": ["1", "2\r\n"]})
-
-
-def test_names_seen_before_are_taken_and_refused_like_new_ones() -> None:
-    many = {f"x-{number}": "v" for number in range(2 * TOKENS)}
-    for _ in range(2):
-        assert encode_fields(many) == [(name.encode(), b"v") for name in many]
-        assert encode_fields([(Name("X-0"), "v")]) == [(b"X-0", b"v")]
-        for bad in ("x y", Name("x y")):
-            with pytest.raises(LocalProtocolError, match="expected a token"):
-                encode_fields({bad: "v"})
-
-
-def test_a_foreign_type_is_refused_by_name() -> None:
-    with pytest.raises(LocalProtocolError, match="not dict"):
-        encode_fields({"x": {}})  # type: ignore[dict-item]
-    with pytest.raises(LocalProtocolError, match="expected a token"):
-        encode_fields([(7, "x")])  # type: ignore[list-item]
 
 
 def test_every_source_gives_the_same_fields() -> None:
@@ -267,17 +237,3 @@ def test_the_multi_map_is_a_list_of_pairs(operations: list[Operation]) -> None:
 
 
 # Byte pairs
-
-
-def test_find_field_gives_the_first_of_any_case() -> None:
-    fields = [(b"ab", b"0"), (b"A", b"1"), (b"a", b"2")]
-    assert find_field(fields, b"a") == b"1"
-    assert find_field(fields, b"b") is None
-
-
-def test_join_fields_is_one_list_field() -> None:
-    """RFC 9110 5.3."""
-    fields = [(b"A", b"1"), (b"b", b"x"), (b"a", b"2, 3")]
-    assert join_fields(fields, b"a") == b"1, 2, 3"
-    assert join_fields(fields, b"b") == b"x"
-    assert join_fields(fields, b"c") is None

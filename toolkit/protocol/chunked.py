@@ -15,8 +15,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import LimitExceeded, RemoteProtocolError
+from toolkit.protocol.fields import FORBIDDEN_IN_VALUE, TOKEN, Fields
 from toolkit.protocol.framing import MAX_LENGTH
-from toolkit.protocol.headers import FORBIDDEN_IN_VALUE, TOKEN, Fields
 
 if TYPE_CHECKING:
     from toolkit.protocol.limits import Limits

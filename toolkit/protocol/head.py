@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import httptools
 
 from toolkit.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, caused
+from toolkit.protocol.fields import FORBIDDEN_IN_VALUE, TOKEN, Fields
 from toolkit.protocol.framing import CLOSE, LENGTH, NONE, RAW_BYTES, Framing, bodyless, inbound_framing, parse_length
-from toolkit.protocol.headers import FORBIDDEN_IN_VALUE, TOKEN, Fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -438,7 +438,7 @@ def _answer_framing(
 
 def serialize_fields(fields: Fields) -> bytes:
     """Field lines; the pairs have passed `encode_fields`."""
-    return b"".join([b"%b: %b\r\n" % pair for pair in fields])
+    return b"".join([b"%b: %b\r\n" % (name, value) for name, value in fields])
 
 
 def check_method(method: str) -> str:

@@ -8,22 +8,15 @@ Text is ISO-8859-1 in both directions (RFC 9110 5.5): every byte has a character
 
 from __future__ import annotations
 
-import re
 from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence, ValuesView
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from toolkit.errors import LocalProtocolError
+from toolkit.protocol.fields import Fields, HeaderValue, encode_pairs, find_field, join_fields
 
 __all__ = ["Fields", "HeaderValue", "Headers", "HeadersLike", "encode_fields", "find_field", "join_fields"]
 
-Fields: TypeAlias = list[tuple[bytes, bytes]]
-HeaderValue: TypeAlias = "str | bytes | int | float | list[str] | tuple[str, ...] | None"
 HeadersLike: TypeAlias = "Headers | Mapping[str, HeaderValue] | Sequence[tuple[str, HeaderValue]]"
-
-TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
-TOKENS: Final = 1024  # names that are known to be tokens: a program uses the same few again and again
-_tokens: dict[str, bytes] = {}
-FORBIDDEN_IN_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: every control character but HTAB
 
 
 class Headers(MutableMapping[str, str]):
@@ -151,78 +144,16 @@ def _decode(fields: Fields) -> list[tuple[str, str]]:
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
 
 
-def find_field(fields: Fields, name: bytes) -> bytes | None:
-    """The first value of `name` (given in lower case), or None."""
-    for key, value in fields:
-        if len(key) == len(name) and key.lower() == name:
-            return value
-    return None
-
-
-def join_fields(fields: Fields, name: bytes) -> bytes | None:
-    """The values of a list field, joined as if they stood in one (RFC 9110 5.3); None without any."""
-    values = [value for key, value in fields if len(key) == len(name) and key.lower() == name]
-    return b", ".join(values) if values else None
-
-
 def encode_fields(source: HeadersLike | None) -> Fields:
     """Validated byte pairs for the wire.
 
-    Raises `LocalProtocolError` for a name that is no token and for a value with a control character: this is the
-    one gate that every outbound field passes (response splitting, CVE-2020-7695 and its kin).
+    Raises `LocalProtocolError` for a name that is no token and for a value with a control character: see
+    `toolkit.protocol.fields`.
     """
+    if type(source) is dict:
+        return encode_pairs(source.items())
     if source is None:
         return []
     if isinstance(source, Headers):
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in source._pairs]
-    pairs = source.items() if type(source) is dict or isinstance(source, Mapping) else source
-    fields: Fields = []
-    for name, value in pairs:
-        if value is None:
-            continue
-        key = _tokens.get(name) if type(name) is str else None
-        if key is None:
-            key = encode_name(name)
-        if isinstance(value, (list, tuple)):
-            fields.extend((key, encode_value(name, each)) for each in value)
-        else:
-            fields.append((key, encode_value(name, value)))
-    return fields
-
-
-def encode_name(name: str | bytes) -> bytes:
-    """A field name as bytes. Raises `LocalProtocolError` unless it is a token (RFC 9110 5.1)."""
-    try:
-        key = name if isinstance(name, bytes) else name.encode("ascii")
-    except (UnicodeEncodeError, AttributeError):
-        raise LocalProtocolError(f"header name {name!r}: expected a token of ASCII letters, digits and -_.") from None
-    if TOKEN.fullmatch(key) is None:
-        raise LocalProtocolError(f"header name {name!r}: expected a token of ASCII letters, digits and -_.")
-    if type(name) is str:
-        if len(_tokens) >= TOKENS:
-            _tokens.clear()
-        _tokens[name] = key
-    return key
-
-
-def encode_value(name: str | bytes, value: HeaderValue) -> bytes:
-    """A field value as bytes. Raises `LocalProtocolError` for control characters and for foreign types."""
-    if isinstance(value, str):
-        try:
-            raw = value.encode("latin-1")
-        except UnicodeEncodeError:
-            raise LocalProtocolError(
-                f"header {name!r}: value {value!r} does not fit ISO-8859-1; percent-encode it first"
-            ) from None
-    elif isinstance(value, bytes):
-        raw = value
-    elif isinstance(value, (int, float)):
-        return str(value).encode("ascii")
-    else:
-        raise LocalProtocolError(
-            f"header {name!r}: expected str, bytes, a number, None or a list of str, not {type(value).__name__}"
-        )
-    # What can be printed has no control character: the search is for the rest, and for bytes.
-    if not (isinstance(value, str) and value.isprintable()) and FORBIDDEN_IN_VALUE.search(raw) is not None:
-        raise LocalProtocolError(f"header {name!r}: value {value!r} has a control character (CR, LF, NUL, ...)")
-    return raw.strip(b" \t")
+    return encode_pairs(source.items() if isinstance(source, Mapping) else source)
