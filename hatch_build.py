@@ -31,6 +31,22 @@ FLAGS = ("-fvisibility=hidden", "-fno-semantic-interposition")
 # Types of libraries that are not installed here, and errors in modules that stay as they are, do not matter.
 OPTIONS = ("--config-file=", "--ignore-missing-imports", "--follow-imports=silent")
 
+# Faults of the compiler's own runtime, mended in a copy of it: file, what it says, what it should.
+MENDED = (
+    # An exception is handed on to what is awaited by a call of three arguments, and Python 3.12 and later warn of that.
+    (
+        "misc_ops.c",
+        "PyObject_CallFunctionObjArgs(_m, type, value, traceback, NULL)",
+        "PyObject_CallFunctionObjArgs(_m, value, NULL)",
+    ),
+    # A slice of bytes that ends before it begins is a SystemError.
+    (
+        "bytes_ops.c",
+        "Py_ssize_t slice_len = endn - startn;",
+        "Py_ssize_t slice_len = endn > startn ? endn - startn : 0;",
+    ),
+)
+
 
 class NotCompiledError(Exception):
     """Why the modules stay interpreted."""
@@ -56,17 +72,30 @@ def obstacle() -> str | None:
     return None
 
 
+def mend(runtime: Path, folder: Path) -> Path:
+    """Copies of the runtime's files with a fault in them, without it; a folder that comes first among the includes."""
+    folder.mkdir()
+    for name, wrong, right in MENDED:
+        text = (runtime / name).read_text(encoding="utf-8")
+        if text.count(wrong) != 1:
+            raise NotCompiledError(f"mypyc's {name} is another one than this build knows")
+        (folder / name).write_text(text.replace(wrong, right), encoding="utf-8")
+    return folder
+
+
 def compile_modules(root: str, paths: list[str], folder: Path) -> dict[str, str]:
     """Compile into `folder`; returns each library and its place in the wheel. Raises `NotCompiledError`."""
     try:
-        from mypyc.build import mypycify
+        from mypyc.build import include_dir, mypycify
         from setuptools import Distribution
 
         with contextlib.chdir(root):
             extensions = mypycify(
                 [*OPTIONS, *paths], opt_level="3", debug_level="0", target_dir=str(folder / "c"), group_name=LIBRARY
             )
+            mended = mend(Path(include_dir()), folder / "mended")
             for extension in extensions:
+                extension.include_dirs.insert(0, str(mended))
                 if os.name == "posix":
                     kept = [flag for flag in extension.extra_compile_args if flag != "-Werror"]  # newer compilers warn
                     extension.extra_compile_args = [*kept, *FLAGS]
@@ -75,6 +104,8 @@ def compile_modules(root: str, paths: list[str], folder: Path) -> dict[str, str]
             command.parallel = os.cpu_count()
             command.ensure_finalized()
             command.run()
+    except NotCompiledError:
+        raise
     except SystemExit as error:  # mypy's way to say that it does not like a source
         raise NotCompiledError(f"mypyc: {error.code}") from error
     except Exception as error:

@@ -7,7 +7,6 @@ here. Each was seen to go wrong:
     await in `except`           the same, while it waits: an exchange that another task ends meanwhile is aborted
     raise ... from              `from` is dropped: neither `__cause__` nor an end of the context
     a base class written in C   its memory and the compiled class's overlap
-    bytes[a:b] where b < a      SystemError, not b""
 """
 
 from __future__ import annotations
@@ -32,15 +31,6 @@ WAITS: dict[str, str] = {
 
 #: What may be entered by `async with`: leaving it on an exception suspends nowhere.
 ENTERED = {"asyncio.timeout", "Total"}
-
-#: Slices with two ends, and why the second is not before the first; of what is no bytes object it may be.
-SLICES: dict[str, str] = {
-    "toolkit.client.heads: 1:-2": "a list",
-    "toolkit.protocol.chunked: pos:pos + self._left": "what is left is never negative",
-    "toolkit.protocol.chunked: pos:pos + limit - len(carried) + 1": "what is carried was checked against the limit",
-    "toolkit.protocol.chunked: start:-2": "the length was compared: it is start + size + 2",
-    "toolkit.server.routing: 1:-1": "a str",
-}
 
 #: Bases from outside the compiled modules: without memory of their own, or known to the compiler.
 BASES = {"Exception", "Generic", "IntEnum", "NamedTuple", "Protocol", "TypedDict", "asyncio.Protocol"}
@@ -122,17 +112,6 @@ def test_no_base_class_is_written_in_c(module: str) -> None:
         if base not in BASES | inside
     }
     assert strange == set()
-
-
-def test_a_slice_does_not_end_before_it_begins() -> None:
-    """What is sliced the source does not show, so that each stands in the table."""
-    sliced = {
-        f"{module}: {ast.unparse(node)}"
-        for module in compiled_modules()
-        for node in ast.walk(tree(module))
-        if isinstance(node, ast.Slice) and node.lower is not None and node.upper is not None
-    }
-    assert sliced == SLICES.keys()
 
 
 def test_the_list_is_sorted_and_names_modules() -> None:
