@@ -46,7 +46,8 @@ class Deadline:
         if seconds is None:
             return
         due = self._due
-        due.pop(watched, None)
+        if watched in due:  # mostly it is not
+            del due[watched]
         at = due[watched] = self._clock.time() + seconds
         if not self._watched:
             self._watched = True
