@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 
 def below(kind: type[Exception]) -> Iterator[type[Exception]]:
-    """The class and all of its subclasses, in this package."""
+    """The class and all of its subclasses in this package; the extras have some of their own, if they are loaded."""
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__.startswith("toolkit."):
+        if child.__module__.startswith("toolkit.") and not child.__module__.startswith("toolkit.other."):
             yield from below(child)
 
 
