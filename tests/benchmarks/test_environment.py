@@ -56,7 +56,8 @@ def test_an_interpreter_that_is_not_there_is_an_error() -> None:
         prepare("/no/such/python")
 
 
-def test_the_command_line_says_how_much_is_measured() -> None:
+def test_the_command_line_says_how_much_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOOLKIT_REQUIRE_PEERS", raising=False)
     line = parser("About.")
     assert options_of(line.parse_args([])) == Options()
     assert options_of(line.parse_args(["--quick"])) == Options.quick()
