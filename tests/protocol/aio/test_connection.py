@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from tests.helpers.raw import PATIENCE, MemoryRaw
-from toolkit.errors import Disconnected, RemoteProtocolError
+from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError
 from toolkit.protocol.aio.clock import Clock
 from toolkit.protocol.aio.connection import Connection
 from toolkit.protocol.aio.memory import memory_pair
@@ -208,6 +208,20 @@ async def test_cancelled_waiters_for_an_arrival_do_not_pile_up(both: Both) -> No
     await both.raw.send(b"x")
     await both.connection.receive(both.x)
     assert not both.connection._waiters
+
+
+async def test_what_is_on_its_way_out_counts_as_life_for_a_reader(both: Both) -> None:
+    """`Timeouts.read`: a request that the peer takes slowly is no silence, though it was all written before."""
+    data = b"x" * 2000
+    both.x._sent = len(data)
+    both.connection.send_part(both.x, data)
+    waiting = asyncio.ensure_future(both.connection.receive(both.x))
+    assert await both.raw.receive(len(data)) == data
+    both.connection._read_stalled()  # the time is up, and since it began the buffer went out
+    assert both.connection.lost is None
+    both.connection._read_stalled()  # and once more, in which nothing moved
+    assert isinstance(both.connection.lost, ReadTimeout)
+    await waiting
 
 
 async def test_a_fin_ends_the_inbound_message_only(both: Both) -> None:
