@@ -71,7 +71,7 @@ class SentRequest(Exchange):
         self._fields = fields  # the caller's own
         self._options = options
         self._body: Body | None = None
-        self._connection: ClientConnection | None = None  # the last one that it had
+        self._connection: ClientConnection | None = None  # that it has, by what it is on this end
         self._sent_head = b""
         self._head: ResponseHead | None = None
         self._started = False

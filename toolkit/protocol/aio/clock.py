@@ -61,7 +61,7 @@ class Deadline:
         """When it was started; long ago where it is not running, in the future where nobody keeps it (no duration)."""
         if self.seconds is None:
             return math.inf
-        return self._due.get(watched, -math.inf) - (self.seconds or 0.0)
+        return self._due.get(watched, -math.inf) - self.seconds
 
     def expire(self, now: float) -> float | None:
         """Tell everyone whose time has come; returns when the next one is due."""
