@@ -16,7 +16,6 @@ from toolkit.protocol.head import (
     ResponseHead,
     ResponseHeadParser,
     check_host,
-    check_reason,
     connection_options,
     serialize_fields,
     serialize_request,
@@ -514,13 +513,6 @@ def test_targets_that_may_not_be_sent(target: str) -> None:
 @pytest.mark.parametrize("target", ["/", "*", "http://a/b", "a:443", '/%20;x?y&z="<>\\^`{|}'])
 def test_targets_that_may(target: str) -> None:
     assert serialize_request("GET", target, []) == f"GET {target} HTTP/1.1\r\n\r\n".encode()
-
-
-def test_reasons() -> None:
-    assert check_reason("caf\xe9 is fine") == b"caf\xe9 is fine"
-    for bad in ("a\r\nb", "a\n", "a\x00", "\u20ac"):
-        with pytest.raises(LocalProtocolError, match="reason"):
-            check_reason(bad)
 
 
 def test_connection_options_are_a_set_of_lower_case_names() -> None:

@@ -455,17 +455,6 @@ def check_target(target: str) -> bytes:
     return target.encode("ascii")
 
 
-def check_reason(reason: str) -> bytes:
-    """A reason phrase (RFC 9112 4). Raises `LocalProtocolError`."""
-    try:
-        raw = reason.encode("latin-1")
-    except UnicodeEncodeError:
-        raise caused(LocalProtocolError(f"reason {reason!r} does not fit ISO-8859-1"), None)
-    if FORBIDDEN_IN_VALUE.search(raw) is not None:
-        raise LocalProtocolError(f"reason {reason!r} has a control character (CR, LF, NUL, ...)")
-    return raw
-
-
 def serialize_request(method: str, target: str, fields: Fields) -> bytes:
     """A request head. Raises `LocalProtocolError` for a method or target that may not be sent."""
     line = b"%b %b HTTP/1.1\r\n" % (check_method(method).encode("ascii"), check_target(target))
