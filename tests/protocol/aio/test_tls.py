@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
-from toolkit import App, Request
+from toolkit import App, Exchange, Request
+from toolkit.protocol.aio.connection import Connection
 from toolkit.protocol.aio.tls import SIZE, Room, TlsLink
 
 from ...helpers.served import served
@@ -58,15 +59,17 @@ async def test_both_ends_have_such_links() -> None:
     web = App(port=0)
     seen: list[asyncio.BaseProtocol] = []
 
-    @web.get("/")
+    def look(x: Exchange) -> None:
+        wire = x._wire
+        assert isinstance(wire, Connection)
+        seen.append(wire.transport.get_protocol())
+
+    @web.post("/")
     async def kind(r: Request) -> str:
-        seen.append(r._connection.transport.get_protocol())
+        look(r)
         return ""
 
-    async with served(web, "tls") as place, place.session() as http:
-        async with http.get(f"{place.url}/") as answer:
-            wire = answer._wire
-            assert wire is not None
-            seen.append(wire.transport.get_protocol())  # type: ignore[attr-defined] # a connection
-            await answer.read()
+    async with served(web, "tls") as place, place.session() as http, http.post(f"{place.url}/") as x:
+        look(x)
+        await x.eof()
     assert [type(one) for one in seen] == [TlsLink, TlsLink]
