@@ -155,6 +155,17 @@ class Receiver:
         """The body ends with the connection: whatever comes is its payload."""
         return self._state is _PASS
 
+    @property
+    def decoder(self) -> ChunkedDecoder | None:
+        """That of the chunked body which is arriving."""
+        return self._chunked if self._state is _CHUNKED else None
+
+    @property
+    def in_chunk(self) -> int:
+        """What the chunk at hand still lacks; 0 where chunks must be seen, as their sum has a limit."""
+        decoder = self.decoder
+        return 0 if decoder is None or self.limits.body is not None else decoder.left_of_chunk
+
     # -- bytes in ----------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
