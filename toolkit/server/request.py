@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, cast
 from urllib.parse import parse_qsl, unquote
 
 from toolkit.errors import LocalProtocolError, UseError
+from toolkit.protocol.cookies import Cookie, SameSite
 from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing, bodyless, split_framing
-from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field, join_fields
+from toolkit.protocol.headers import Fields, Headers, HeadersLike, HeaderValue, encode_fields, find_field, join_fields
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.states import DONE, IDLE
 from toolkit.protocol.status import status_line
+from toolkit.server.added import add_header, add_line, cookies_of, set_cookie
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from types import TracebackType
 
     from toolkit.protocol.head import RequestHead
@@ -153,8 +156,69 @@ class Request(Exchange):
         return self._response_headers
 
     @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies that the request brought; of a repeated name the first, which is the most specific one."""
+        return cookies_of(self)
+
+    @property
     def _limits(self) -> Limits:
         return self._connection.limits
+
+    # -- what goes out with the head, whoever sends it ---------------------------------------------------------
+
+    def add_header(self, name: str, value: HeaderValue) -> None:
+        """Add a field to the answer's head, whatever the answer will be: returned, prepared, an `Abort`, an error page.
+
+        It is appended, so a field may repeat. What describes the body itself belongs to the answer: `UseError` for
+        content-type and its like, for framing, and after the head was sent; `LocalProtocolError` for a bad value.
+        """
+        add_header(self, name, value)
+
+    def set_cookie(
+        self,
+        name: str,
+        value: str = "",
+        *,
+        max_age: int | None = None,
+        expires: datetime | float | None = None,
+        domain: str | None = None,
+        path: str | None = "/",
+        secure: bool = False,
+        httponly: bool = False,
+        samesite: str | None = "Lax",
+        partitioned: bool = False,
+    ) -> None:
+        """Send a cookie with the answer's head (RFC 6265bis 4.1); one of the same name, domain and path is replaced.
+
+        `max_age` in seconds, `expires` an aware datetime or seconds since 1970. Raises `LocalProtocolError` for what an
+        agent would not take, `UseError` after the head was sent.
+        """
+        set_cookie(
+            self,
+            Cookie(
+                name,
+                value,
+                max_age,
+                expires,
+                domain,
+                path,
+                secure,
+                httponly,
+                cast("SameSite | None", samesite),
+                partitioned,
+            ),
+        )
+
+    def delete_cookie(
+        self, name: str, *, domain: str | None = None, path: str | None = "/", secure: bool = False
+    ) -> None:
+        """Make the agent forget a cookie; `domain` and `path` as it was set with. `secure` for a name with a prefix."""
+        set_cookie(self, Cookie(name, "", 0, 0, domain, path, secure))
+
+    def __iadd__(self, line: object) -> Request:
+        """`r += b"x-name: value"`: `add_header`, from a line as it stands on the wire."""
+        add_line(self, line)
+        return self
 
     # -- the answer --------------------------------------------------------------------------------------------
 
@@ -168,6 +232,8 @@ class Request(Exchange):
         wire = self._open("prepare()")
         fields, length, chunked = split_framing(encode_fields(headers))
         self._check_status(status)
+        if self._extra is not None:
+            fields += self._extra.take()
         if coding is not None and status not in _NO_CONTENT:
             length = self._negotiate(coding, fields, length)
         minor = self._head.minor
@@ -232,6 +298,10 @@ class Request(Exchange):
             self._check_status(status)
             if status == 205:
                 body = b""  # RFC 9110 15.3.6
+        if self._extra is not None:
+            added = self._extra.take()
+            if added:
+                fields, lines = [*fields, *added], None
         if self._in is not None:
             self._in.expect = False  # a whole answer sends no 100-continue
         self._status = status
@@ -280,6 +350,8 @@ class Request(Exchange):
         """
         wire = self._open("upgrade()")
         fields, _, _ = split_framing(encode_fields(headers))
+        if self._extra is not None:
+            fields += self._extra.take()
         if self._in is not None and not self._in.ended:
             raise UseError(self._say("upgrade() before the request's body was read; await read() first"))
         status = 200
