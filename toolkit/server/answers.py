@@ -112,6 +112,8 @@ def encode_returned(value: object) -> Answer | Streamed:
         status = 204
     if isinstance(value, AsyncIterable):
         return Streamed(status, headers, value)
+    if isinstance(value, Streamed):
+        return value
     return encode_value(value, status, headers)
 
 

@@ -15,6 +15,7 @@ from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import Limits, Timeouts
 from toolkit.server.connection import ServerConnection
+from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_path
 from toolkit.server.running import Running
 
@@ -54,7 +55,8 @@ class App:
     Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
     free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
     is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
-    requests; any other is answered 415.
+    requests; any other is answered 415. `debug` shows the tracebacks of failed handlers to whoever asked: for
+    development alone.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class App:
         timeouts: Timeouts = Timeouts(),
         on_eof: EofPolicy = "answer",
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
+        debug: bool = False,
     ) -> None:
         self.host = host
         self.port = port
@@ -79,6 +82,8 @@ class App:
         self.accept_codings = tuple(accept_codings)
         self.router = Router()
         self.hooks: Hooks | None = None
+        self.debug = debug
+        self.errors: ErrorHandlers | None = None
         self._running: Running | None = None
         self._inherited: list[socket.socket] | None = None  # a worker process listens on what its supervisor bound
         self._start_waiters: list[asyncio.Future[None]] = []
@@ -180,6 +185,41 @@ class App:
             if path != "/":
                 self.router.add(Route(path + "/", method, (), None))
         return target
+
+    # -- errors ------------------------------------------------------------------------------------------------
+
+    def on_error(self, *kinds: type[Exception]) -> Callable[[_H], _H]:
+        """Decorator: `handler(r, error)` answers what is raised of these classes, and of those below them.
+
+        The most specific class counts. What it returns goes out with the error's own status (500, or an `Abort`'s),
+        unless it names another; None asks for the usual page. Raises `UseError` when a class has its handler.
+        """
+
+        def register(handler: _H) -> _H:
+            for kind in kinds:
+                self._error_handlers().add_class(kind, handler)
+            return handler
+
+        return register
+
+    def on_status(self, *statuses: int) -> Callable[[_H], _H]:
+        """Decorator: `handler(r, error)` answers errors that mean one of these statuses; otherwise like `on_error`.
+
+        404, 405, 413 and their like, which the server itself says, are among them; a value that a handler returns with
+        such a status is not: that is an answer.
+        """
+
+        def register(handler: _H) -> _H:
+            for status in statuses:
+                self._error_handlers().add_status(status, handler)
+            return handler
+
+        return register
+
+    def _error_handlers(self) -> ErrorHandlers:
+        if self.errors is None:
+            self.errors = ErrorHandlers()
+        return self.errors
 
     def on_exit(self, hook: _H) -> _H:
         """Decorator: call (and await) `hook()` once the application has stopped, or at the end of `with web:`."""

@@ -10,8 +10,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from toolkit.protocol.states import IDLE
-from toolkit.protocol.status import reason_phrase
-from toolkit.server.abort import Abort
+from toolkit.server.abort import NotFound
 from toolkit.server.answers import Answer
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def hooked(route: Route | None, parameters: dict[str, str], hooks: Hooks) -> Cor
                 value = await _call(hook, request)
                 if value is not None or request._out is not IDLE:
                     return value
-            raise Abort(reason_phrase(404), 404)
+            raise NotFound
         finally:
             for hook in hooks.after:
                 await _call(hook, request)

@@ -19,10 +19,10 @@ from toolkit.protocol.aio.clock import Clock
 from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
-from toolkit.server.abort import Abort
+from toolkit.server.abort import MethodNotAllowed, NotFound, UnsupportedMediaType
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
-from toolkit.server.dispatch import answer_error, call_inline, run
+from toolkit.server.dispatch import call_inline, fail, run
 from toolkit.server.hooks import hooked
 from toolkit.server.listening import BACKLOG, address_of, bind_found, bind_unix, unlink
 
@@ -148,7 +148,7 @@ class Running:
         inbound = request._in
         if inbound is not None:
             if inbound.coding and not app.accepts_coding(inbound.coding):
-                self._refuse_request(connection, request, Abort("Unsupported Media Type", 415, app.coding_hint))
+                fail(connection, request, UnsupportedMediaType("", app.coding_hint))
                 return
             if not inbound.ended:
                 connection.watch_body(request)
@@ -167,17 +167,12 @@ class Running:
                     connection.task = self.loop.create_task(run(connection, request, route.coroutine, parameters))
                 return
         elif allowed and (app.hooks is None or not app.hooks.handle_all):
-            abort = Abort("Method Not Allowed", 405, {"allow": ", ".join(allowed)})
-            self._refuse_request(connection, request, abort)
+            fail(connection, request, MethodNotAllowed(allowed))
             return
         elif app.hooks is None:
-            self._refuse_request(connection, request, Abort(reason_phrase(404), 404))
+            fail(connection, request, NotFound())
             return
         connection.task = self.loop.create_task(run(connection, request, hooked(route, parameters, app.hooks), {}))
-
-    def _refuse_request(self, connection: ServerConnection, request: Request, abort: Abort) -> None:
-        answer_error(request, abort)
-        connection.handler_done(request)
 
     def refuse(self, connection: ServerConnection, error: RemoteProtocolError) -> None:
         """Answer bytes that are no request. Its text names what was wrong, never more than was sent."""
