@@ -1,4 +1,4 @@
-"""What is raised becomes an answer: by the application's own handlers, or by a page that tells no more than it should."""
+"""What is raised becomes an answer: by the application's own handlers, or by a page that tells no more than is due."""
 
 from __future__ import annotations
 

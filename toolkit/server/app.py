@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
-from toolkit.protocol.limits import Limits, Timeouts
+from toolkit.protocol.limits import FormLimits, Limits, Timeouts
 from toolkit.server.connection import ServerConnection
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_path
@@ -55,8 +55,8 @@ class App:
     Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
     free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
     is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
-    requests; any other is answered 415. `debug` shows the tracebacks of failed handlers to whoever asked: for
-    development alone.
+    requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
+    failed handlers to whoever asked: for development alone.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class App:
         timeouts: Timeouts = Timeouts(),
         on_eof: EofPolicy = "answer",
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
+        forms: FormLimits = FormLimits(),
         debug: bool = False,
     ) -> None:
         self.host = host
@@ -82,6 +83,7 @@ class App:
         self.accept_codings = tuple(accept_codings)
         self.router = Router()
         self.hooks: Hooks | None = None
+        self.forms = forms
         self.debug = debug
         self.errors: ErrorHandlers | None = None
         self._running: Running | None = None

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote
 from toolkit.errors import LocalProtocolError, UseError
 from toolkit.protocol.cookies import Cookie, SameSite
 from toolkit.protocol.exchange import Exchange
+from toolkit.protocol.forms import MultiDict
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing, bodyless, split_framing
 from toolkit.protocol.headers import Fields, Headers, HeadersLike, HeaderValue, encode_fields, find_field, join_fields
 from toolkit.protocol.inbound import Inbound
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
+    from toolkit.protocol.aio.forms import Form, Parts
     from toolkit.protocol.head import RequestHead
-    from toolkit.protocol.limits import Limits
+    from toolkit.protocol.limits import FormLimits, Limits
     from toolkit.server.connection import ServerConnection
 
 __all__ = ["AnswerComplete", "CancelledBy", "Request"]
@@ -100,6 +102,10 @@ class Request(Exchange):
         """The query's parameters, decoded; of a repeated one the last."""
         return dict(parse_qsl(self.query, keep_blank_values=True))  # as many as `Limits.target` has room for
 
+    def params_all(self) -> MultiDict[str]:
+        """The query's parameters, decoded, every value of them: a look-up gives the last, `get_all` each."""
+        return MultiDict(parse_qsl(self.query, keep_blank_values=True))
+
     @property
     def host(self) -> str:
         """Host and port as the request names them (checked to be `uri-host[:port]`); "" in HTTP/1.0 without."""
@@ -163,6 +169,52 @@ class Request(Exchange):
     @property
     def _limits(self) -> Limits:
         return self._connection.limits
+
+    # -- the body, by its content type -------------------------------------------------------------------------
+
+    def _check_charset(self) -> None:
+        raw = find_field(self._head.fields, b"content-type")
+        if raw is not None and raw.lower().find(b"charset") >= 0:
+            from toolkit.server.bodies import check_charset
+
+            check_charset(self, raw)
+
+    def _expect_type(self, kind: str, any_type: bool) -> str | None:
+        raw = find_field(self._head.fields, b"content-type")
+        if raw is None or (raw == b"application/json" and kind == "json"):
+            return None
+        from toolkit.server.bodies import expect_type
+
+        return expect_type(self, raw, kind, any_type)
+
+    async def form(self, limits: FormLimits | None = None) -> Form:
+        """The form that the body is, urlencoded or multipart: text fields, and files (over 256 KiB on disk); cached.
+
+        `limits` are the application's without any. Raises `LimitExceeded` (413), `RemoteProtocolError` for what is no
+        form (415) or a malformed one (400). A request without body and content type has an empty form.
+        """
+        from toolkit.protocol.aio.forms import form_of
+
+        return await form_of(self, self._connection.running.app.forms if limits is None else limits)
+
+    def multipart(self, limits: FormLimits | None = None) -> Parts:
+        """The body's parts as they arrive: `async for part in r.multipart()`; each is an async iterable with `save`.
+
+        Nothing is read before it is asked for. Raises like `form`.
+        """
+        from toolkit.protocol.aio.forms import Parts
+
+        return Parts(self, self._connection.running.app.forms if limits is None else limits)
+
+    async def body_or_params(self, limits: FormLimits | None = None) -> dict[str, object]:
+        """Parameters by name, where the method has them: the query of GET, HEAD, OPTIONS, DELETE, else the body.
+
+        The body is a JSON object or a form, by its content type. Raises like `json` and `form`; `RemoteProtocolError`
+        (400) for JSON that is no object.
+        """
+        from toolkit.server.bodies import body_or_params
+
+        return await body_or_params(self, limits)
 
     # -- what goes out with the head, whoever sends it ---------------------------------------------------------
 
