@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Generator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -12,17 +12,28 @@ from toolkit.protocol.head import serialize_fields
 from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields
 from toolkit.server.current import current_request
 
+if TYPE_CHECKING:
+    import os
+
+    from toolkit.server.files import FileSpec, Outcome
+    from toolkit.server.request import Request
+
 __all__ = ["Answer", "Deliver", "encode_value"]
 
 
 class ContentType:
-    """A content-type field: as a pair, as all fields that an answer has, and as it stands on the wire."""
+    """A content-type field: as a pair, as all fields that an answer has, and as it stands on the wire.
+
+    `others` are fields that go with it each time: those of a file, which are made once.
+    """
 
     __slots__ = ("fields", "lines", "pair")
 
-    def __init__(self, value: bytes) -> None:
+    def __init__(self, value: bytes, others: Fields | None = None) -> None:
         self.pair = (b"content-type", value)
         self.fields = [self.pair]
+        if others is not None:
+            self.fields += others
         self.lines = serialize_fields(self.fields)
 
 
@@ -30,6 +41,7 @@ JSON: Final = ContentType(b"application/json")
 TEXT: Final = ContentType(b"text/plain; charset=utf-8")
 HTML: Final = ContentType(b"text/html; charset=utf-8")
 BYTES: Final = ContentType(b"application/octet-stream")
+BYTES_HEADERS: Final = {"content-type": "application/octet-stream"}
 
 
 class Answer:
@@ -96,9 +108,62 @@ class Streamed:
         self.headers = headers
         self.source = source
 
+    async def send(self, request: Request) -> None:
+        """The answer that it is. A source with a `send_to` knows best how its bytes get into an exchange."""
+        headers = self.headers if self.headers is not None else BYTES_HEADERS
+        try:
+            await request.prepare(headers, self.status)
+        except BaseException:
+            close_now = getattr(self.source, "close", None)
+            if close_now is not None:
+                close_now()  # a file, that nobody will send
+            raise
+        if request._discard:
+            close = getattr(self.source, "aclose", None)
+            if close is not None:
+                await close()  # unread: nobody will see it
+        elif (send_to := getattr(self.source, "send_to", None)) is not None:
+            await send_to(request)
+        else:
+            await request.relay(self.source)
+        await request.eof()
 
-def encode_returned(value: object) -> Answer | Streamed:
-    """A returned value with its optional status and headers."""
+
+def answer_of(done: Outcome) -> Answer | Streamed:
+    """What a request gets of a file, as an answer."""
+    if isinstance(done.body, bytes):
+        return Answer(done.status, done.fields, done.body)
+    return Streamed(done.status, [(name.decode("latin-1"), value) for name, value in done.fields], done.body)
+
+
+class FileAnswer(Answer):
+    """A file, of which the current request gets what it asks for: see `Deliver.file`."""
+
+    __slots__ = ("_spec",)
+
+    def __init__(self, spec: FileSpec) -> None:
+        super().__init__(spec.status, [], b"")
+        self._spec = spec
+
+    def resolve(self, request: Request) -> Answer | Streamed:
+        """The answer to this request. Raises `Abort` for 404, 412 and 416."""
+        from toolkit.server.files import file_outcome  # with all that it needs, where files are delivered
+
+        return answer_of(file_outcome(request, self._spec))
+
+    async def _send(self, request: Request) -> None:
+        answer = self.resolve(request)
+        if isinstance(answer, Streamed):
+            await answer.send(request)
+        else:
+            request.answer(answer.status, answer.fields, answer.body)
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from self._send(current_request()).__await__()
+
+
+def encode_returned(value: object, request: Request | None = None) -> Answer | Streamed:
+    """A returned value with its optional status and headers; `request` is the current one where none is given."""
     kind = type(value)
     if kind is str or kind is bytes:
         return encode_value(value)
@@ -110,6 +175,10 @@ def encode_returned(value: object) -> Answer | Streamed:
         value = value[1]
     elif value is None:
         status = 204
+    if isinstance(value, FileAnswer):
+        return value.resolve(request if request is not None else current_request())
+    if isinstance(value, Streamed):
+        return value
     if isinstance(value, AsyncIterable):
         return Streamed(status, headers, value)
     if isinstance(value, Streamed):
@@ -142,6 +211,27 @@ class Deliver:
     def bytes(data: bytes, status: int = 200, headers: HeadersLike | None = None) -> Answer:
         """Bytes, as application/octet-stream unless `headers` say otherwise."""
         return make(status, headers, BYTES, data)
+
+    @staticmethod
+    def file(
+        path: str | os.PathLike[str],
+        *,
+        root: str | os.PathLike[str] | None = None,
+        filename: str | None = None,
+        inline: bool = False,
+        content_type: str | None = None,
+        headers: HeadersLike | None = None,
+        status: int = 200,
+    ) -> Answer:
+        """A file, with validators; conditions and ranges of the request are honoured, sendfile(2) sends what is large.
+
+        `filename`: to be saved under this name, or shown if `inline`. With `root`, `path` is a name below that folder
+        and cannot lead out of it: a name that came from outside is to be given so. What is not there, and what is no
+        file, is 404. Under another `status` than 200 the file is always sent whole.
+        """
+        from toolkit.server.files import FileSpec
+
+        return FileAnswer(FileSpec(path, root, filename, inline, content_type, headers, status))
 
     @staticmethod
     def redirect(location: str, status: int = 302, headers: HeadersLike | None = None) -> Answer:

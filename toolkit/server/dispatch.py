@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["call_inline", "fail", "run"]
 
-BYTES_HEADERS: Final = {"content-type": "application/octet-stream"}
 PLAIN: Final = frozenset([dict, list, str, bytes, tuple, type(None)])  # nothing to wait for, and no ABC need be asked
 
 
@@ -45,7 +44,7 @@ def call_inline(connection: ServerConnection, request: Request, handler: Handler
             return
         stream = answer_returned(request, value)
         if stream is not None:
-            _continue(connection, request, send_stream(request, stream))
+            _continue(connection, request, stream.send(request))
             return
     except Exception as error:
         fail(connection, request, error)
@@ -91,7 +90,7 @@ async def run(
         elif request._error is None and request._wire is not None:  # else the peer is gone: nobody to answer
             stream = answer_returned(request, value)
             if stream is not None:
-                await send_stream(request, stream)
+                await stream.send(request)
     except asyncio.CancelledError:
         if _waited_for_cancelled(request):
             pending = answer_error(request, RuntimeError("the handler awaited something that was cancelled"))
@@ -117,24 +116,11 @@ def answer_returned(request: Request, value: object) -> Streamed | None:
     if kind is dict or kind is list:  # most answers: not even an `Answer` is made of them
         request.answer(200, JSON.fields, orjson.dumps(value), JSON.lines)
         return None
-    answer = encode_returned(value)
+    answer = encode_returned(value, request)
     if isinstance(answer, Streamed):
         return answer
     request.answer(answer.status, answer.fields, answer.body, answer.lines)
     return None
-
-
-async def send_stream(request: Request, stream: Streamed) -> None:
-    """The answer that a returned stream is."""
-    headers = stream.headers if stream.headers is not None else BYTES_HEADERS
-    await request.prepare(headers, stream.status)
-    if request._discard:
-        close = getattr(stream.source, "aclose", None)
-        if close is not None:
-            await close()  # unread: nobody will see it
-    else:
-        await request.relay(stream.source)
-    await request.eof()
 
 
 async def _finish(request: Request, value: object) -> None:
