@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.aio.pair import pair
     from toolkit.protocol.aio.uploads import Upload
     from toolkit.protocol.compiled import compiled
+    from toolkit.protocol.cookies import Cookie
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.headers import Headers
     from toolkit.protocol.limits import FormLimits, Limits, Timeouts
@@ -66,9 +67,11 @@ if TYPE_CHECKING:
         UnprocessableContent,
         UnsupportedMediaType,
     )
-    from toolkit.server.answers import Deliver
+    from toolkit.server.answers import Deliver, Reply
     from toolkit.server.app import App
     from toolkit.server.request import Request
+    from toolkit.server.sessions import CookieSessions
+    from toolkit.server.signing import Signer
 
 __all__ = [
     "Abort",
@@ -81,6 +84,8 @@ __all__ = [
     "ConnectError",
     "ConnectTimeout",
     "ContentTooLarge",
+    "Cookie",
+    "CookieSessions",
     "Deliver",
     "Disconnected",
     "EarlyAnswer",
@@ -107,11 +112,13 @@ __all__ = [
     "ProtocolError",
     "ReadTimeout",
     "RemoteProtocolError",
+    "Reply",
     "Request",
     "RequestTimeout",
     "Response",
     "ServiceUnavailable",
     "Session",
+    "Signer",
     "StatusAbort",
     "StatusError",
     "Timeouts",
@@ -138,6 +145,8 @@ _WHERE = {
     "BadRequest": "server.abort",
     "Conflict": "server.abort",
     "ContentTooLarge": "server.abort",
+    "Cookie": "protocol.cookies",
+    "CookieSessions": "server.sessions",
     "Deliver": "server.answers",
     "Exchange": "protocol.exchange",
     "Forbidden": "server.abort",
@@ -155,11 +164,13 @@ _WHERE = {
     "NotFound": "server.abort",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
+    "Reply": "server.answers",
     "Request": "server.request",
     "RequestTimeout": "server.abort",
     "Response": "client.response",
     "ServiceUnavailable": "server.abort",
     "Session": "client.session",
+    "Signer": "server.signing",
     "StatusAbort": "server.abort",
     "Timeouts": "protocol.limits",
     "TooManyRequests": "server.abort",

@@ -17,7 +17,7 @@ from toolkit.protocol.states import IDLE
 if TYPE_CHECKING:
     from toolkit.protocol.cookies import Cookie
     from toolkit.protocol.headers import HeaderValue
-    from toolkit.server.request import Request
+    from toolkit.server.incoming import Incoming
 
 __all__ = ["add_header", "add_line", "cookies_of", "extra_of", "set_cookie"]
 
@@ -29,7 +29,7 @@ OF_THE_BODY: Final = frozenset(
 SET_COOKIE: Final = b"set-cookie"
 
 
-def extra_of(r: Request) -> Extra:
+def extra_of(r: Incoming) -> Extra:
     """The request's `Extra`, made when it is first needed."""
     extra = r._extra
     if extra is None:
@@ -37,7 +37,7 @@ def extra_of(r: Request) -> Extra:
     return extra
 
 
-def add_header(r: Request, name: str, value: HeaderValue) -> None:
+def add_header(r: Incoming, name: str, value: HeaderValue) -> None:
     """See `Request.add_header`."""
     _check_open(r, "add_header()")
     fields = encode_fields([(name, value)])
@@ -49,7 +49,7 @@ def add_header(r: Request, name: str, value: HeaderValue) -> None:
     extra_of(r).fields += fields
 
 
-def add_line(r: Request, line: object) -> None:
+def add_line(r: Incoming, line: object) -> None:
     """See `Request.__iadd__`."""
     if not isinstance(line, (bytes, str)):
         raise UseError(f"r += {type(line).__name__}: expected a header line, such as b'x-name: value'")
@@ -60,7 +60,7 @@ def add_line(r: Request, line: object) -> None:
     add_header(r, name, value.strip(" \t"))
 
 
-def set_cookie(r: Request, cookie: Cookie) -> None:
+def set_cookie(r: Incoming, cookie: Cookie) -> None:
     """See `Request.set_cookie`."""
     _check_open(r, f"set_cookie({cookie.name!r})")
     line = serialize_cookie(cookie)
@@ -75,7 +75,7 @@ def _place(line: bytes) -> object:
     return line if cookie is None else cookie.place
 
 
-def cookies_of(r: Request) -> dict[str, str]:
+def cookies_of(r: Incoming) -> dict[str, str]:
     """See `Request.cookies`; several Cookie fields are taken for one (RFC 9113 8.2.3)."""
     extra = extra_of(r)
     cookies = extra.cookies
@@ -85,6 +85,6 @@ def cookies_of(r: Request) -> dict[str, str]:
     return cookies
 
 
-def _check_open(r: Request, call: str) -> None:
+def _check_open(r: Incoming, call: str) -> None:
     if r._out is not IDLE:
         raise UseError(r._say(f"{call} after the answer's head was sent; call it before"))

@@ -15,7 +15,7 @@ from toolkit.protocol.multipart import parse_parameters
 
 if TYPE_CHECKING:
     from toolkit.protocol.limits import FormLimits
-    from toolkit.server.request import Request
+    from toolkit.server.incoming import Incoming
 
 __all__ = ["body_or_params", "check_charset", "expect_type"]
 
@@ -28,7 +28,7 @@ BY_QUERY: Final = frozenset(["GET", "HEAD", "OPTIONS", "DELETE"])
 FORMS: Final = frozenset(["application/x-www-form-urlencoded", "multipart/form-data"])
 
 
-def check_charset(r: Request, raw: bytes) -> str | None:
+def check_charset(r: Incoming, raw: bytes) -> str | None:
     """The charset that a content-type field names. Raises `RemoteProtocolError` (415) for an unknown one."""
     label = label_of(raw.decode("latin-1"))
     if label is not None and label not in CHARSETS:
@@ -36,7 +36,7 @@ def check_charset(r: Request, raw: bytes) -> str | None:
     return label
 
 
-def expect_type(r: Request, raw: bytes, kind: str, any_type: bool) -> str | None:
+def expect_type(r: Incoming, raw: bytes, kind: str, any_type: bool) -> str | None:
     """Judge a content-type field; gives the body's charset where it is not UTF-8.
 
     Raises `RemoteProtocolError` (415) for another type than `kind`, and for an unknown charset.
@@ -49,7 +49,7 @@ def expect_type(r: Request, raw: bytes, kind: str, any_type: bool) -> str | None
     return None if label is None or label in UTF_8 or kind == "xml" else label  # XML says it by itself
 
 
-async def body_or_params(r: Request, limits: FormLimits | None) -> dict[str, object]:
+async def body_or_params(r: Incoming, limits: FormLimits | None) -> dict[str, object]:
     """See `Request.body_or_params`."""
     if r.method in BY_QUERY:
         return dict(r.params())

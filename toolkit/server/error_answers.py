@@ -213,7 +213,7 @@ def _given(request: Request, error: Exception, verdict: Verdict, value: object) 
             _answer(request, error, verdict)
         return None
     own = not isinstance(value, (tuple, Answer, Streamed))
-    answer = encode_returned(value)
+    answer = encode_returned(value, request)
     if own:
         answer.status = verdict.status
     if answer.status != verdict.status or not verdict.fields:
