@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from toolkit.server.answers import Deliver
     from toolkit.server.app import App
     from toolkit.server.request import Request
+    from toolkit.server.routers import Router
 
 __all__ = [
     "Abort",
@@ -68,6 +69,7 @@ __all__ = [
     "RemoteProtocolError",
     "Request",
     "Response",
+    "Router",
     "Session",
     "StatusError",
     "Timeouts",
@@ -92,6 +94,7 @@ _WHERE = {
     "Moved": "protocol.wire",
     "Request": "server.request",
     "Response": "client.response",
+    "Router": "server.routers",
     "Session": "client.session",
     "Timeouts": "protocol.limits",
     "compiled": "protocol.compiled",
