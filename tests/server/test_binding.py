@@ -396,6 +396,22 @@ def bound(declare: Callable[[App], None]) -> None:
     _ = web.table
 
 
+def test_a_handler_that_does_not_take_its_routes_parameters_is_an_error_at_the_start() -> None:
+    def missing(r: Request) -> None: ...
+
+    web = App(port=0)
+    web.group("/x/{a}").get("/y")(missing)
+    with pytest.raises(UseError, match=r"'/x/{a}/y': .*missing \(.*\) cannot be called with a request, a: "):
+        _ = web.table
+
+    def adding(handler: Handler) -> Handler:  # a decorator may take parameters away
+        return lambda r, a: handler(r)
+
+    other = App(port=0)
+    other.get("/{a}", middlewares=[adding])(missing)
+    assert other.url_for("missing", a=1) == "/1"
+
+
 async def test_a_clash_is_an_error_at_the_start() -> None:
     web = App(port=0)
     grouped(web)

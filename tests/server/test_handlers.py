@@ -7,7 +7,7 @@ from functools import partial, wraps
 import pytest
 
 from toolkit.errors import UseError
-from toolkit.server.handlers import default_path, described, is_coroutine_function, name_of
+from toolkit.server.handlers import Handler, default_path, described, is_coroutine_function, misfit, name_of
 from toolkit.server.routing import Route
 
 
@@ -47,6 +47,33 @@ def test_what_is_a_coroutine_function() -> None:
     assert Route("/", handler, (), None).coroutine is None
     assert is_coroutine_function(partial(coroutine))
     assert not is_coroutine_function(Answering().method)
+
+
+@pytest.mark.parametrize(
+    ("function", "names", "why"),
+    [
+        (lambda r: 1, [], ""),
+        (lambda r, a: 1, ["a"], ""),
+        (lambda r, a, b=2: 1, ["a"], ""),
+        (lambda r, **given: 1, ["a", "b"], ""),
+        (lambda *given, **named: 1, ["a"], ""),
+        (partial(lambda x, r, a: 1, 5), ["a"], ""),
+        (Answering(), [], ""),
+        (Answering().method, [], ""),
+        (lambda r: 1, ["a"], "unexpected keyword argument 'a'"),
+        (lambda r, b: 1, ["a"], "missing a required argument: 'b'"),
+        (lambda r, other: 1, [], "missing a required argument: 'other'"),
+        (Answering().method, ["a"], "unexpected keyword argument 'a'"),
+        (lambda r, /, *, a: 1, ["r", "a"], "unexpected keyword argument 'r'"),
+        (lambda r: 1, ["r"], "multiple values for argument 'r'"),
+        # Nobody can tell.
+        (lambda: 1, ["a"], ""),
+        (dict, ["a"], ""),
+    ],
+)
+def test_what_a_handler_can_be_called_with(function: Handler, names: list[str], why: str) -> None:
+    assert why in misfit(function, names)
+    assert bool(misfit(function, names)) == bool(why)
 
 
 def test_names() -> None:

@@ -119,14 +119,14 @@ async def test_a_group_has_the_same_ways_to_register() -> None:
 
 async def test_a_router_made_alone_is_included_under_a_prefix_and_what_is_added_later_counts() -> None:
     users = Router(prefix="/users")
-    users.get("/:user_id")(lambda r, user_id: f"user {user_id}")
+    users.get("/:user_id")(lambda r, user_id, version=1: f"user {user_id} of {version}")
     web = App(port=0)
     web.include(users)
     web.include(users, "/old/{version:int}", name="old")
     users.get("/")(lambda r, version=None: f"all {version}")
     inner = users.group("/inner")
     inner.get("/x")(lambda r, **given: f"inner {given}")
-    assert await told(web, "/users/5") == (200, b"user 5")
+    assert await told(web, "/users/5") == (200, b"user 5 of 1")
     assert await told(web, "/users/") == (200, b"all None")
     assert await told(web, "/old/2/users/") == (200, b"all 2")
     assert await told(web, "/old/2/users/inner/x") == (200, b"inner {'version': 2}")

@@ -25,8 +25,8 @@ from toolkit.protocol.status import reason_phrase
 from toolkit.server.abort import Abort
 from toolkit.server.answers import Deliver
 from toolkit.server.converters import CONVERTERS, Converter
-from toolkit.server.handlers import Handler, described, name_of
-from toolkit.server.hooks import Hooks, Layer, compose, endpoint, fallback
+from toolkit.server.handlers import Handler, described, misfit, name_of
+from toolkit.server.hooks import Hooks, Layer, compose, endpoint, fallback, is_decorator
 from toolkit.server.patterns import other_slash
 from toolkit.server.routing import Resource, Route, RouteTable
 
@@ -126,7 +126,9 @@ class _Binder:
     def _add(self, declared: Declared, place: Place) -> None:
         route = Route(place.prefix + declared.path, declared.handler, declared.methods, **declared.about)
         route.on_eof = route.on_eof or place.app.on_eof
-        _settle(route, place, (*place.layers, *route.middlewares))
+        layers = (*place.layers, *route.middlewares)
+        _check_handler(route, layers)
+        _settle(route, place, layers)
         resource = self.table.add(route, place.converters)
         before = self.places.get(resource)
         self.places[resource] = place if before is None else place.common(before)
@@ -166,6 +168,14 @@ class _Binder:
         self.table.moved = _automatic(top, _moved)
 
 
+def _check_handler(route: Route, layers: Sequence[Layer]) -> None:
+    """That it takes the parameters which it will be given; what a decorator makes of them nobody knows."""
+    why = misfit(route.handler, route.names)
+    if why and not any(is_decorator(layer) for layer in layers if not isinstance(layer, Hooks)):
+        given = ", ".join(["a request", *route.names])
+        raise UseError(f"route {route.path!r}: {described(route.handler)} cannot be called with {given}: {why}")
+
+
 def _settle(route: Route, place: Place, layers: Sequence[Layer]) -> None:
     route.app = place.app
     route.mount_path = place.mount_path
@@ -185,22 +195,18 @@ def _automatic(place: Place, handler: Handler, path: str = "/") -> Route:
 
 
 def _unserved(place: Place, path: str) -> Route:
-    return _automatic(place, _error(place, 404), path)
+    return _error(place, 404, None, path)
 
 
 def _refused(place: Place, allow: str) -> Route:
-    return _automatic(place, _error(place, 405, {"allow": allow}))  # RFC 9110 15.5.6
+    return _error(place, 405, {"allow": allow}, "/")  # RFC 9110 15.5.6
 
 
-def _error(place: Place, status: int, headers: dict[str, str] | None = None) -> Handler:
-    message = reason_phrase(status)
-    if place.handle_all:
-        return fallback(place.handle_all, status, message, headers)
-
-    def fail(r: Request) -> object:
-        raise Abort(message, status, headers)
-
-    return fail
+def _error(place: Place, status: int, headers: dict[str, str] | None, path: str) -> Route:
+    route = _automatic(place, fallback(place.handle_all, status, reason_phrase(status), headers), path)
+    if not place.handle_all:
+        route.refusal = status, headers
+    return route
 
 
 def _options(place: Place, allow: str) -> Route:

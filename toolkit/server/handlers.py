@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from toolkit.errors import UseError
 
-__all__ = ["Coroutine", "Handler", "default_path", "described", "is_coroutine_function", "name_of"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Coroutine", "Handler", "default_path", "described", "is_coroutine_function", "misfit", "name_of"]
 
 Handler: TypeAlias = Callable[..., object]
 Coroutine: TypeAlias = Callable[..., Awaitable[object]]
@@ -40,6 +43,19 @@ def default_path(handler: Handler) -> str:
     if not name:
         raise UseError(f"add_route({handler!r}): it has no name; give a path")
     return "/" + name
+
+
+def misfit(handler: Handler, names: Sequence[str]) -> str:
+    """Why it cannot be called with a request and these parameters; "" where it can, or where nobody can tell."""
+    try:
+        signature = inspect.signature(handler)
+        if signature.parameters:  # none: it is compiled, and does not say
+            signature.bind(None, **dict.fromkeys(names))
+    except ValueError:
+        return ""
+    except TypeError as error:
+        return str(error)
+    return ""
 
 
 def described(handler: Handler) -> str:

@@ -23,7 +23,7 @@ from toolkit.server.request import AnswerComplete
 if TYPE_CHECKING:
     from toolkit.server.request import Request
 
-__all__ = ["Hooks", "Layer", "Middleware", "compose", "endpoint", "fallback"]
+__all__ = ["Hooks", "Layer", "Middleware", "compose", "endpoint", "fallback", "is_decorator"]
 
 Middleware: TypeAlias = Callable[..., object]
 
@@ -101,7 +101,7 @@ def _hooked(hooks: Hooks, inner: Coroutine) -> Coroutine:
 
 
 def _wrapped(middleware: Middleware, inner: Coroutine) -> Coroutine:
-    if _is_decorator(middleware):
+    if is_decorator(middleware):
         return _decorated(middleware, inner)
     if is_coroutine_function(middleware):
 
@@ -119,7 +119,7 @@ def _wrapped(middleware: Middleware, inner: Coroutine) -> Coroutine:
     return call_middleware
 
 
-def _is_decorator(middleware: Middleware) -> bool:
+def is_decorator(middleware: Middleware) -> bool:
     """Whether it takes the handler alone, and gives what is to be called in its place."""
     try:
         parameters = inspect.signature(middleware).parameters.values()

@@ -34,6 +34,8 @@ EofPolicy: TypeAlias = Literal["answer", "cancel"]
 SlashPolicy: TypeAlias = Literal["strict", "redirect", "ignore"]
 Parameters: TypeAlias = dict[str, object]
 
+Refusal: TypeAlias = tuple[int, dict[str, str] | None]  # a status and the fields that go with it
+
 NO_PARAMETERS: Final[Parameters] = {}  # of every literal path; nobody writes to it
 
 
@@ -61,6 +63,7 @@ class Route:
         "options",
         "path",
         "pattern",
+        "refusal",
     )
 
     def __init__(
@@ -86,6 +89,7 @@ class Route:
         self.coroutine: Coroutine | None = handler if is_coroutine_function(handler) else None  # type: ignore[assignment]
         self.chain: Coroutine | None = None  # the handler and all that is around it, if anything is
         self.automatic = False  # it stands for a 404, a 405 or OPTIONS, and nobody registered it
+        self.refusal: Refusal | None = None  # what an automatic one says, where it does nothing else
         self.app: App | None = None
         self.mount_path = ""
         self.namespace = ""
@@ -194,8 +198,12 @@ class RouteTable:
                 route = resource.routes.get("GET")
         if not values or route is None:
             return route, NO_PARAMETERS, resource
-        values.reverse()
-        return route, dict(zip(route.names, values, strict=True)), resource
+        parameters: Parameters = {}
+        at = len(values)
+        for name in route.names:  # values are the other way round
+            at -= 1
+            parameters[name] = values[at]
+        return route, parameters, resource
 
     def _search(self, path: str, values: list[object]) -> Resource | None:
         if "%" in path and "%2f" not in path.lower():

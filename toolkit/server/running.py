@@ -171,6 +171,9 @@ class Running:
         chain = route.chain
         if chain is not None:
             connection.task = self.loop.create_task(run(connection, request, chain, NO_PARAMETERS))
+        elif route.refusal is not None:
+            status, headers = route.refusal
+            self._refuse_request(connection, request, Abort(reason_phrase(status), status, headers))
         elif route.coroutine is not None:
             connection.task = self.loop.create_task(run(connection, request, route.coroutine, parameters))
         else:
