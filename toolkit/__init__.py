@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from toolkit.server.answers import Deliver, Reply
     from toolkit.server.app import App
     from toolkit.server.request import Request
+    from toolkit.server.routers import Router
     from toolkit.server.sessions import CookieSessions
     from toolkit.server.signing import Signer
 
@@ -116,6 +117,7 @@ __all__ = [
     "Request",
     "RequestTimeout",
     "Response",
+    "Router",
     "ServiceUnavailable",
     "Session",
     "Signer",
@@ -168,6 +170,7 @@ _WHERE = {
     "Request": "server.request",
     "RequestTimeout": "server.abort",
     "Response": "client.response",
+    "Router": "server.routers",
     "ServiceUnavailable": "server.abort",
     "Session": "client.session",
     "Signer": "server.signing",
