@@ -1,4 +1,4 @@
-"""Weighted lists and the choice of a content coding (RFC 9110 12.4.2 and 12.5.3)."""
+"""Weighted lists, and the choice of a content coding and of a media type (RFC 9110 12.4.2, 12.5.1 and 12.5.3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.protocol.negotiate import choose_coding, parse_weighted
+from toolkit.protocol.negotiate import choose_coding, choose_media_type, parse_media_ranges, parse_weighted
 
 OURS = ("zstd", "br", "gzip", "deflate")
 
@@ -123,3 +123,77 @@ def test_the_choice_is_the_best_weight_in_our_order(weights: dict[str, int]) -> 
         assert chosen is None
     else:
         assert chosen == next(name for name in named if weights[name] == best)
+
+
+# --- media types ---
+
+TYPES = ("text/plain", "application/json", "text/html")
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected", "why"),
+    [
+        (None, "text/plain", "12.5.1: no field, any media type will do"),
+        ("", "text/plain", "an empty list names nothing"),
+        (" , ", "text/plain", "5.6.1.2: empty elements are to be ignored"),
+        ("*/*", "text/plain", "any: our first"),
+        ("application/json", "application/json", "named"),
+        ("APPLICATION/JSON", "application/json", "8.3.1: type and subtype are case-insensitive"),
+        ("text/*", "text/plain", "12.5.1: type/* is every subtype of it"),
+        ("text/html, text/plain", "text/plain", "equal weights: our order"),
+        ("text/html, text/plain;q=0.9", "text/html", "12.4.2: the higher weight"),
+        ("text/*;q=0.3, text/html;q=0.7", "text/html", "12.5.1: the most precise range counts"),
+        ("text/plain;q=0.1, */*", "application/json", "the precise range also where it weighs less"),
+        ("text/*, text/plain;q=0", "text/html", "12.4.2: 0 is not acceptable"),
+        ("image/png", None, "none of ours"),
+        ("image/*, audio/*;q=0.5", None, "none of ours by type"),
+        ("*/*;q=0", None, "nothing is acceptable"),
+        ("text/html;level=1", None, "12.5.1: a parameter narrows the range"),
+        ("application/json;charset=utf-8", "application/json", "charset narrows nothing"),
+        ("application/json; charset=UTF-8; q=0.5, text/html;q=0.4", "application/json", "weight behind a parameter"),
+        ("application/json;q=1.5", "text/plain", "12.4.2: a malformed weight makes a malformed element"),
+        ("application/json;q=x, text/html", "text/html", "which is left out"),
+        ("*/json, text/html", "text/html", "12.5.1: * as type has * as subtype"),
+        ("json, text/html;q=0.1", "text/html", "8.3.1: a media type has a slash"),
+        (BROWSER, "text/html", "what browsers send"),
+        ('text/html;x="a,b;q=0", application/json;q=0.2', "application/json", "5.6.4: separators inside of quotes"),
+        ('text/plain;q=0.1;x="\\",\\";q=1", text/html', "text/html", "5.6.4: escaped quotes inside of quotes"),
+        ('text/html;x="', "text/plain", "an open quote is malformed"),
+        ("text/html ; q=0.2 , application/json ;\tq=0.3", "application/json", "OWS around separators"),
+    ],
+)
+def test_the_media_type_follows_rfc_9110_12_5_1(accept: str | None, expected: str | None, why: str) -> None:
+    assert choose_media_type(accept, TYPES) == expected, why
+
+
+def test_the_example_of_rfc_9110_12_5_1() -> None:
+    """Its table of weights, in thousandths, by what would be chosen beside a type of a known weight."""
+    accept = "text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, */*;q=0.5"
+    table = {
+        "text/plain;format=flowed": 1000,
+        "text/plain": 700,
+        "text/html": 300,
+        "image/jpeg": 500,
+        "text/plain;format=fixed": 400,
+        "text/html;level=3": 300,
+    }
+    for name, weight in table.items():
+        for other, lighter in table.items():
+            if lighter < weight:
+                assert choose_media_type(accept, (other, name)) == name
+
+
+def test_a_media_type_of_ours_must_be_one() -> None:
+    assert choose_media_type("text/html", ()) is None
+    with pytest.raises(ValueError, match="'json' is no media type"):
+        choose_media_type("text/html", ("json",))
+
+
+@given(st.text() | st.text(alphabet='texhml/*;q=01.,"\\ \t'))
+def test_any_accept_gives_one_of_ours_or_none(value: str) -> None:
+    for one in parse_media_ranges(value):
+        assert one.type
+        assert one.subtype
+        assert 0 <= one.weight <= 1000
+    assert choose_media_type(value, TYPES) in {None, *TYPES}

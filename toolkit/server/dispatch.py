@@ -8,35 +8,32 @@ timeouts and task groups mean what they say.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError, UseError
-from toolkit.protocol.headers import Fields, encode_fields
-from toolkit.protocol.states import BODY, DONE, IDLE, RAW
+from toolkit.errors import UseError
+from toolkit.protocol.states import DONE, IDLE
 from toolkit.protocol.status import reason_phrase
-from toolkit.server.abort import Abort
 from toolkit.server.answers import JSON, TEXT, Answer, Streamed, encode_returned
 from toolkit.server.current import CURRENT
+from toolkit.server.error_answers import answer_error
 from toolkit.server.request import AnswerComplete
 
 if TYPE_CHECKING:
     from toolkit.server.connection import ServerConnection
+    from toolkit.server.handlers import Coroutine, Handler
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine, Handler
 
-__all__ = ["answer_error", "call_inline", "run"]
+__all__ = ["call_inline", "fail", "run"]
 
-log = logging.getLogger("toolkit.server")
-
-BYTES_HEADERS: Final = {"content-type": "application/octet-stream"}
 PLAIN: Final = frozenset([dict, list, str, bytes, tuple, type(None)])  # nothing to wait for, and no ABC need be asked
 
 
-def call_inline(connection: ServerConnection, request: Request, handler: Handler, parameters: dict[str, str]) -> None:
+def call_inline(
+    connection: ServerConnection, request: Request, handler: Handler, parameters: dict[str, object]
+) -> None:
     """A plain function, called at once."""
     try:
         CURRENT.set(request)
@@ -49,11 +46,21 @@ def call_inline(connection: ServerConnection, request: Request, handler: Handler
             return
         stream = answer_returned(request, value)
         if stream is not None:
-            _continue(connection, request, send_stream(request, stream))
+            _continue(connection, request, stream.send(request))
             return
     except Exception as error:
-        answer_error(request, error)
+        fail(connection, request, error)
+        return
     if request._in is not None:
+        connection.handler_done(request)
+
+
+def fail(connection: ServerConnection, request: Request, error: Exception) -> None:
+    """Answer an error outside of a task; an error handler that waits gets one."""
+    pending = answer_error(request, error)
+    if pending is not None:
+        _continue(connection, request, pending)
+    elif request._in is not None:
         connection.handler_done(request)
 
 
@@ -70,10 +77,11 @@ async def run(
     connection: ServerConnection,
     request: Request,
     handler: Coroutine,
-    parameters: dict[str, str],
+    parameters: dict[str, object],
 ) -> None:
     """The body of a request's task: wait for the handler, and answer with what it returned or raised."""
     CURRENT.set(request)
+    pending: Awaitable[object] | None = None
     try:
         try:
             value = await (handler(request, **parameters) if parameters else handler(request))
@@ -84,16 +92,20 @@ async def run(
         elif request._error is None and request._wire is not None:  # else the peer is gone: nobody to answer
             stream = answer_returned(request, value)
             if stream is not None:
-                await send_stream(request, stream)
+                await stream.send(request)
     except asyncio.CancelledError:
-        if not _cancelled(request):
+        if _waited_for_cancelled(request):
+            pending = answer_error(request, RuntimeError("the handler awaited something that was cancelled"))
+        elif not _cancelled(request):
             raise
     except Exception as error:
-        answer_error(request, error)
+        pending = answer_error(request, error)
     finally:
         if connection.exchange is request or connection.exchange is None:
             connection.task = None  # otherwise it is the next request's already, let in by this one's answer
-        if request._in is not None:
+        if pending is not None:
+            _continue(connection, request, pending)
+        elif request._in is not None:
             connection.handler_done(request)
 
 
@@ -106,24 +118,11 @@ def answer_returned(request: Request, value: object) -> Streamed | None:
     if kind is dict or kind is list:  # most answers: not even an `Answer` is made of them
         request.answer(200, JSON.fields, orjson.dumps(value), JSON.lines)
         return None
-    answer = encode_returned(value)
+    answer = encode_returned(value, request)
     if isinstance(answer, Streamed):
         return answer
     request.answer(answer.status, answer.fields, answer.body, answer.lines)
     return None
-
-
-async def send_stream(request: Request, stream: Streamed) -> None:
-    """The answer that a returned stream is."""
-    headers = stream.headers if stream.headers is not None else BYTES_HEADERS
-    await request.prepare(headers, stream.status)
-    if request._discard:
-        close = getattr(stream.source, "aclose", None)
-        if close is not None:
-            await close()  # unread: nobody will see it
-    else:
-        await request.relay(stream.source)
-    await request.eof()
 
 
 async def _finish(request: Request, value: object) -> None:
@@ -138,13 +137,15 @@ def _check_answered(request: Request, value: object) -> None:
         raise UseError(request._say(f"the handler returned {type(value).__name__} after it had sent its answer's head"))
 
 
+def _waited_for_cancelled(request: Request) -> bool:
+    """Nobody cancelled this handler: it waited for something that was."""
+    task = asyncio.current_task()
+    return request.cancelled_by is None and (task is None or not task.cancelling())
+
+
 def _cancelled(request: Request) -> bool:
     """What a cancellation makes of the exchange; whether it was meant for the handler alone and ends here."""
     task = asyncio.current_task()
-    if request.cancelled_by is None and (task is None or not task.cancelling()):
-        # Nobody cancelled this handler: it waited for something that was.
-        answer_error(request, RuntimeError("the handler awaited something that was cancelled"))
-        return True
     if request._out is IDLE and request._error is None and request.cancelled_by in ("shutdown", "timeout"):
         # An answer if there can be one, otherwise an end that looks like none.
         status = 503 if request.cancelled_by == "shutdown" else 408
@@ -155,41 +156,3 @@ def _cancelled(request: Request) -> bool:
         return False
     task.uncancel()
     return True
-
-
-def answer_error(request: Request, error: Exception) -> None:
-    """What a raised exception says to the peer: an answer before the head, an abort after it."""
-    fields: Fields = [TEXT.pair]
-    if isinstance(error, Abort):
-        status, body = error.status, error.message.encode()
-    elif isinstance(error, RemoteProtocolError):
-        if error.exchange is None or error.exchange is request:
-            status, body = error.status_hint, f"{reason_phrase(error.status_hint)}: {error.fault}".encode()
-        else:  # another server's fault, and none of this client's business
-            log.warning("%s", error)
-            status, body = 502, reason_phrase(502).encode()
-    elif isinstance(error, ReadTimeout) and request._in is not None and request._in.error is not None:
-        status, body = 408, reason_phrase(408).encode()
-    elif isinstance(error, Disconnected) and error.exchange is not None:
-        # A peer that left, this exchange's or another's that is being read: no fault of the program.
-        log.debug("%s", error)
-        if error.exchange is request or request._out is not IDLE:
-            request._abort(f"a peer is gone: {error}")
-            return
-        status, body = 502, reason_phrase(502).encode()
-    else:
-        log.error("%s %s failed", request.method, ascii(request.target[:200]), exc_info=error)
-        status, body = 500, b"Internal Server Error"
-    if request._out in (BODY, RAW):
-        request._abort(f"the handler failed: {error!r}")
-        return
-    if request._out is not IDLE or request._error is not None or request._wire is None:
-        return
-    try:
-        if isinstance(error, Abort) and error.headers is not None:
-            given = encode_fields(error.headers)
-            fields = given if any(n.lower() == b"content-type" for n, _ in given) else [*fields, *given]
-        request.answer(status, fields if body else fields[1:] if fields[:1] == [TEXT.pair] else fields, body)
-    except Exception as second:  # bad fields in an Abort: still an answer
-        log.error("%s %s: the error's answer failed", request.method, ascii(request.target[:200]), exc_info=second)
-        request.answer(500, [TEXT.pair], b"Internal Server Error")

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Literal, NoReturn
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from toolkit.errors import LocalProtocolError, UseError
-from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing, bodyless, split_framing
 from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field, join_fields
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.states import DONE, IDLE
 from toolkit.protocol.status import status_line
+from toolkit.server.incoming import Incoming
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.head import RequestHead
     from toolkit.protocol.limits import Limits
+    from toolkit.server.app import App
     from toolkit.server.connection import ServerConnection
+    from toolkit.server.routing import Route
 
 __all__ = ["AnswerComplete", "CancelledBy", "Request"]
 
@@ -30,7 +33,7 @@ class AnswerComplete(Exception):
     """A GET handler serving HEAD wrote its first piece: there is nothing left for it to do. Never seen by users."""
 
 
-class Request(Exchange):
+class Request(Incoming):
     """A request being served, and the answer to it; see `Exchange` for the verbs.
 
     `path_params` are the route's; `cancelled_by` says why the handler was cancelled, None if it was not.
@@ -38,11 +41,10 @@ class Request(Exchange):
 
     __slots__ = (
         "_answer_fields",
-        "_connection",
         "_detached",
-        "_head",
         "_peer",
         "_prepared_early",
+        "_route",
         "_shields",
         "_status",
         "auto_head",
@@ -64,7 +66,8 @@ class Request(Exchange):
         self._detached = False
         self._shields = 0
         self.cancelled_by: CancelledBy | None = None
-        self.path_params: dict[str, str] = {}
+        self.path_params: dict[str, object] = {}
+        self._route: Route | None = None
         self.auto_head = False
         self.on_eof = "answer"
 
@@ -92,10 +95,6 @@ class Request(Exchange):
     def query(self) -> str:
         """What stands behind the question mark, as it came."""
         return self._head.target.partition("?")[2]
-
-    def params(self) -> dict[str, str]:
-        """The query's parameters, decoded; of a repeated one the last."""
-        return dict(parse_qsl(self.query, keep_blank_values=True))  # as many as `Limits.target` has room for
 
     @property
     def host(self) -> str:
@@ -152,6 +151,34 @@ class Request(Exchange):
             self._response_headers = Headers.from_fields(self._answer_fields)
         return self._response_headers
 
+    # -- where it leads ----------------------------------------------------------------------------------------
+
+    @property
+    def route(self) -> Route | None:
+        """The route that serves this request; None where none does (404, 405, the automatic answer to OPTIONS)."""
+        route = self._route
+        return None if route is None or route.automatic else route
+
+    @property
+    def app(self) -> App:
+        """The application that this request is for: of several mounted in one another, the innermost."""
+        route = self._route
+        app = None if route is None else route.app
+        return self._connection.running.app if app is None else app
+
+    @property
+    def mount_path(self) -> str:
+        """The part of `path` that `app` is mounted at; "" for an application that is not."""
+        route = self._route
+        if route is None or not route.mount_path:
+            return ""
+        return unquote("/".join(self.raw_path.split("/")[: route.mount_path.count("/") + 1]))
+
+    def url_for(self, name: str, /, **values: object) -> str:
+        """See `App.url_for`; names are looked up near the present route first, and mounts count."""
+        route = self._route
+        return self._connection.running.table.url_for(name, values, "" if route is None else route.namespace)
+
     @property
     def _limits(self) -> Limits:
         return self._connection.limits
@@ -168,6 +195,8 @@ class Request(Exchange):
         wire = self._open("prepare()")
         fields, length, chunked = split_framing(encode_fields(headers))
         self._check_status(status)
+        if self._extra is not None:
+            fields += self._extra.take()
         if coding is not None and status not in _NO_CONTENT:
             length = self._negotiate(coding, fields, length)
         minor = self._head.minor
@@ -232,6 +261,10 @@ class Request(Exchange):
             self._check_status(status)
             if status == 205:
                 body = b""  # RFC 9110 15.3.6
+        if self._extra is not None:
+            added = self._extra.take()
+            if added:
+                fields, lines = [*fields, *added], None
         if self._in is not None:
             self._in.expect = False  # a whole answer sends no 100-continue
         self._status = status
@@ -280,6 +313,8 @@ class Request(Exchange):
         """
         wire = self._open("upgrade()")
         fields, _, _ = split_framing(encode_fields(headers))
+        if self._extra is not None:
+            fields += self._extra.take()
         if self._in is not None and not self._in.ended:
             raise UseError(self._say("upgrade() before the request's body was read; await read() first"))
         status = 200
