@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.head import RequestHead
     from toolkit.protocol.limits import Limits
     from toolkit.server.connection import ServerConnection
+    from toolkit.server.sse import EventStream
 
 __all__ = ["AnswerComplete", "CancelledBy", "Request"]
 
@@ -328,6 +329,20 @@ class Request(Incoming):
     async def disconnected(self) -> None:
         """Returns when the peer has ended its side (FIN) or is gone (reset)."""
         await self._connection.peer_gone(self)
+
+    def sse(
+        self, headers: HeadersLike | None = None, *, keep_alive: float | None = 15.0, retry: int | None = None
+    ) -> EventStream:
+        """Answer with server-sent events: `async with r.sse() as events: await events.send("hello")`.
+
+        The block is the stream: its end is the answer's. It is cancelled when the client leaves, and ends quietly when
+        the server stops. While nothing is sent, a comment is, every `keep_alive` seconds (None: never). `retry` is the
+        time in ms that the client is to wait before it comes back. Entering it answers 406 where the request does not
+        accept text/event-stream.
+        """
+        from toolkit.server.sse import EventStream
+
+        return EventStream(self, headers, keep_alive=keep_alive, retry=retry)
 
     async def stopping(self) -> None:
         """Returns when the server begins to stop: time to end a long stream in good order."""

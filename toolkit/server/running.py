@@ -71,7 +71,7 @@ class Running:
         self.is_stopping = False
         self.last_call = LAST_CALL
         self.admits = True  # also while stopping, for a moment: who came just before it is still heard
-        self._stopping: list[asyncio.Future[None]] = []
+        self._stopping: dict[asyncio.Future[None], None] = {}  # a dict: the streams of ten thousand clients leave it
         self._settled: asyncio.Future[None] | None = None
         self._unsettled: ServerConnection | None = None  # what `_settled` waits for: one of them
         self._unix_path: str | None = None
@@ -188,14 +188,20 @@ class Running:
 
     async def stopping(self) -> None:
         """Wait for the beginning of the end."""
+        await self.stop_notice()
+
+    def stop_notice(self) -> asyncio.Future[None]:
+        """Done when the end begins; to be cancelled by who no longer wants to know."""
+        future: asyncio.Future[None] = self.loop.create_future()
         if self.is_stopping:
-            return
-        future = self.loop.create_future()
-        self._stopping.append(future)
-        try:
-            await future
-        finally:
-            self._stopping.remove(future)
+            future.set_result(None)
+        else:
+            self._stopping[future] = None
+            future.add_done_callback(self._noticed)
+        return future
+
+    def _noticed(self, future: asyncio.Future[None]) -> None:
+        self._stopping.pop(future, None)
 
     def settled(self) -> None:
         """A connection ended, or has nothing left to say; `stop` waits for the last of them."""
