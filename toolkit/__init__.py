@@ -33,12 +33,15 @@ if TYPE_CHECKING:
         UseError,
         WriteTimeout,
     )
+    from toolkit.logs.console import log
+    from toolkit.logs.outlet import LogOutput, log_to
     from toolkit.protocol.aio.forms import Form
     from toolkit.protocol.aio.loop import run
     from toolkit.protocol.aio.pair import pair
     from toolkit.protocol.aio.uploads import Upload
     from toolkit.protocol.compiled import compiled
     from toolkit.protocol.cookies import Cookie
+    from toolkit.protocol.events import Event
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.headers import Headers
     from toolkit.protocol.limits import FormLimits, Limits, Timeouts
@@ -67,14 +70,17 @@ if TYPE_CHECKING:
         UnprocessableContent,
         UnsupportedMediaType,
     )
+    from toolkit.server.access_log import AccessLog
     from toolkit.server.answers import Deliver, Reply
     from toolkit.server.app import App
+    from toolkit.server.feed import EventFeed
     from toolkit.server.request import Request
     from toolkit.server.sessions import CookieSessions
     from toolkit.server.signing import Signer
 
 __all__ = [
     "Abort",
+    "AccessLog",
     "App",
     "BadGateway",
     "BadRequest",
@@ -89,6 +95,8 @@ __all__ = [
     "Deliver",
     "Disconnected",
     "EarlyAnswer",
+    "Event",
+    "EventFeed",
     "Exchange",
     "Forbidden",
     "Form",
@@ -101,6 +109,7 @@ __all__ = [
     "LimitExceeded",
     "Limits",
     "LocalProtocolError",
+    "LogOutput",
     "MethodNotAllowed",
     "Moved",
     "NetworkError",
@@ -134,12 +143,15 @@ __all__ = [
     "WriteTimeout",
     "__version__",
     "compiled",
+    "log",
+    "log_to",
     "pair",
     "run",
 ]
 
 _WHERE = {
     "Abort": "server.abort",
+    "AccessLog": "server.access_log",
     "App": "server.app",
     "BadGateway": "server.abort",
     "BadRequest": "server.abort",
@@ -148,6 +160,8 @@ _WHERE = {
     "Cookie": "protocol.cookies",
     "CookieSessions": "server.sessions",
     "Deliver": "server.answers",
+    "Event": "protocol.events",
+    "EventFeed": "server.feed",
     "Exchange": "protocol.exchange",
     "Forbidden": "server.abort",
     "Form": "protocol.aio.forms",
@@ -158,6 +172,7 @@ _WHERE = {
     "InternalServerError": "server.abort",
     "LengthRequired": "server.abort",
     "Limits": "protocol.limits",
+    "LogOutput": "logs.outlet",
     "MethodNotAllowed": "server.abort",
     "Moved": "protocol.wire",
     "NotAcceptable": "server.abort",
@@ -179,6 +194,8 @@ _WHERE = {
     "UnsupportedMediaType": "server.abort",
     "Upload": "protocol.aio.uploads",
     "compiled": "protocol.compiled",
+    "log": "logs.console",
+    "log_to": "logs.outlet",
     "pair": "protocol.aio.pair",
     "run": "protocol.aio.loop",
 }

@@ -14,6 +14,7 @@ from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import FormLimits, Limits, Timeouts
+from toolkit.server.access_log import AccessLog
 from toolkit.server.connection import ServerConnection
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_path
@@ -56,7 +57,7 @@ class App:
     free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
     is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
     requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
-    failed handlers to whoever asked: for development alone.
+    failed handlers to whoever asked: for development alone. `access_log` writes a line for each exchange: True, or an `AccessLog`.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class App:
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
         forms: FormLimits = FormLimits(),
         debug: bool = False,
+        access_log: AccessLog | bool | None = None,
     ) -> None:
         self.host = host
         self.port = port
@@ -81,6 +83,7 @@ class App:
         self.timeouts = timeouts
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
+        self.access_log = AccessLog() if access_log is True else access_log or None
         self.router = Router()
         self.hooks: Hooks | None = None
         self.forms = forms

@@ -47,6 +47,11 @@ class Incoming(Exchange):
         return MultiDict(parse_qsl(self._head.target.partition("?")[2], keep_blank_values=True))
 
     @property
+    def request_id(self) -> str | None:
+        """What `RequestID` calls this request; None without that middleware."""
+        return None if self._extra is None else self._extra.request_id
+
+    @property
     def cookies(self) -> dict[str, str]:
         """The cookies that the request brought; of a repeated name the first, which is the most specific one."""
         return cookies_of(self)

@@ -20,6 +20,7 @@ from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
 from toolkit.server.abort import MethodNotAllowed, NotFound, UnsupportedMediaType
+from toolkit.server.access_log import AccessRecorder
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
 from toolkit.server.dispatch import call_inline, fail, run
@@ -77,6 +78,7 @@ class Running:
         self._unix_path: str | None = None
         self._secure = False
         self._find = app.router.find
+        self.access = None if app.access_log is None else AccessRecorder(app.access_log)
         self.parser = RequestHeadParser(app.limits)  # of all connections: it holds nothing between two heads
 
     # -- listening ---------------------------------------------------------------------------------------------
@@ -183,6 +185,8 @@ class Running:
         fields = [TEXT.pair, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
         head = status_line(status) + serialize_fields(fields) + self.clock.date_line()
         connection.transport.write(head + b"\r\n" + body)
+        if self.access is not None:
+            self.access.refused(connection, status)
 
     # -- the end -----------------------------------------------------------------------------------------------
 
@@ -236,6 +240,8 @@ class Running:
         self.admits = False
         await self._end_links()
         self.clock.close()
+        if self.access is not None:
+            await self.loop.run_in_executor(None, self.access.close)  # it waits for a disk
         if self._unix_path is not None:
             unlink(self._unix_path)
 

@@ -18,7 +18,6 @@ from toolkit.protocol.events import EVENT_STREAM, Event, encode_comment, encode_
 from toolkit.protocol.headers import Headers
 from toolkit.protocol.negotiate import choose_media_type
 from toolkit.server.abort import Abort
-from toolkit.server.request import AnswerComplete
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -85,7 +84,8 @@ class EventStream:
             headers[name] = value
         await request.prepare(headers)
         if request.method == "HEAD":
-            raise AnswerComplete  # there will be no event to find that out by
+            request.auto_head = True
+            request._discarded()  # leaves the handler: there will be no event to find out by that nobody wants any
         if request._connection.peer_ended:
             raise Disconnected(request._say("the client has left"), request, clean=True)
         request.on_eof = "cancel"  # nobody half-closes a stream that he wants to see more of
