@@ -74,18 +74,28 @@ if TYPE_CHECKING:
     from toolkit.server.answers import Deliver, Reply
     from toolkit.server.app import App
     from toolkit.server.feed import EventFeed
+    from toolkit.server.middleware.added_headers import AddedHeaders, SecurityHeaders
+    from toolkit.server.middleware.body_limit import BodyLimit
+    from toolkit.server.middleware.cors import CORS
+    from toolkit.server.middleware.proxy_headers import ProxyHeaders
+    from toolkit.server.middleware.rate_limit import RateLimit
+    from toolkit.server.middleware.request_id import RequestID
+    from toolkit.server.middleware.time_limit import TimeLimit
     from toolkit.server.request import Request
     from toolkit.server.sessions import CookieSessions
     from toolkit.server.signing import Signer
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Abort",
     "AccessLog",
+    "AddedHeaders",
     "App",
     "BadGateway",
     "BadRequest",
+    "BodyLimit",
     "BodyNotReplayable",
     "Busy",
+    "CORS",
     "Conflict",
     "ConnectError",
     "ConnectTimeout",
@@ -119,17 +129,22 @@ __all__ = [
     "PreconditionFailed",
     "PreconditionRequired",
     "ProtocolError",
+    "ProxyHeaders",
+    "RateLimit",
     "ReadTimeout",
     "RemoteProtocolError",
     "Reply",
     "Request",
+    "RequestID",
     "RequestTimeout",
     "Response",
+    "SecurityHeaders",
     "ServiceUnavailable",
     "Session",
     "Signer",
     "StatusAbort",
     "StatusError",
+    "TimeLimit",
     "Timeouts",
     "TooManyRequests",
     "ToolkitError",
@@ -152,9 +167,12 @@ __all__ = [
 _WHERE = {
     "Abort": "server.abort",
     "AccessLog": "server.access_log",
+    "AddedHeaders": "server.middleware.added_headers",
     "App": "server.app",
     "BadGateway": "server.abort",
     "BadRequest": "server.abort",
+    "BodyLimit": "server.middleware.body_limit",
+    "CORS": "server.middleware.cors",
     "Conflict": "server.abort",
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
@@ -179,14 +197,19 @@ _WHERE = {
     "NotFound": "server.abort",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
+    "ProxyHeaders": "server.middleware.proxy_headers",
+    "RateLimit": "server.middleware.rate_limit",
     "Reply": "server.answers",
     "Request": "server.request",
+    "RequestID": "server.middleware.request_id",
     "RequestTimeout": "server.abort",
     "Response": "client.response",
+    "SecurityHeaders": "server.middleware.added_headers",
     "ServiceUnavailable": "server.abort",
     "Session": "client.session",
     "Signer": "server.signing",
     "StatusAbort": "server.abort",
+    "TimeLimit": "server.middleware.time_limit",
     "Timeouts": "protocol.limits",
     "TooManyRequests": "server.abort",
     "Unauthorized": "server.abort",

@@ -15,6 +15,7 @@ from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import FormLimits, Limits, Timeouts
 from toolkit.server.access_log import AccessLog
+from toolkit.server.added import common_lines
 from toolkit.server.connection import ServerConnection
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable, Generator, Sequence
     from types import TracebackType
+
+    from toolkit.protocol.headers import HeadersLike
 
 __all__ = ["App", "Hooks"]
 
@@ -57,7 +60,9 @@ class App:
     free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
     is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
     requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
-    failed handlers to whoever asked: for development alone. `access_log` writes a line for each exchange: True, or an `AccessLog`.
+    failed handlers to whoever asked: for development alone. `headers` go with every answer, those to bytes that are no
+    request included, unless an answer has a field of that name itself. `access_log` writes a line for each exchange:
+    True, or an `AccessLog`.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class App:
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
         forms: FormLimits = FormLimits(),
         debug: bool = False,
+        headers: HeadersLike | None = None,
         access_log: AccessLog | bool | None = None,
     ) -> None:
         self.host = host
@@ -83,6 +89,7 @@ class App:
         self.timeouts = timeouts
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
+        self.common = common_lines(headers)
         self.access_log = AccessLog() if access_log is True else access_log or None
         self.router = Router()
         self.hooks: Hooks | None = None

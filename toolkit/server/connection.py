@@ -169,6 +169,7 @@ class ServerConnection(AnsweringConnection):
             self._log()
         if self.lost is not None:
             return
+        self.receiver.limits = self.limits
         if self._last:
             self._last_close()
         elif self.blocked:

@@ -96,6 +96,8 @@ class Request(Incoming):
     @property
     def host(self) -> str:
         """Host and port as the request names them (checked to be `uri-host[:port]`); "" in HTTP/1.0 without."""
+        if self._extra is not None and self._extra.host is not None:
+            return self._extra.host
         host = self._head.host
         return "" if host is None else host.decode("latin-1")
 

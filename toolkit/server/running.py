@@ -59,6 +59,7 @@ class Running:
         self.app = app
         self.loop = loop
         self.clock = Clock(loop)
+        self.clock.common = app.common
         self.watch = ServerWatch(self.clock, app)
         timeouts = app.timeouts
         self.head = self.clock.deadline("head", timeouts.head)
