@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from toolkit.server.request import Request
     from toolkit.server.sessions import CookieSessions
     from toolkit.server.signing import Signer
+    from toolkit.server.templates import Templates
 
 __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Abort",
@@ -144,6 +145,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Signer",
     "StatusAbort",
     "StatusError",
+    "Templates",
     "TimeLimit",
     "Timeouts",
     "TooManyRequests",
@@ -209,6 +211,7 @@ _WHERE = {
     "Session": "client.session",
     "Signer": "server.signing",
     "StatusAbort": "server.abort",
+    "Templates": "server.templates",
     "TimeLimit": "server.middleware.time_limit",
     "Timeouts": "protocol.limits",
     "TooManyRequests": "server.abort",

@@ -22,12 +22,14 @@ from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_pa
 from toolkit.server.running import Running
 
 if TYPE_CHECKING:
+    import os
     import socket
     import ssl
     from collections.abc import Awaitable, Callable, Generator, Sequence
     from types import TracebackType
 
     from toolkit.protocol.headers import HeadersLike
+    from toolkit.server.templates import Templates
 
 __all__ = ["App", "Hooks"]
 
@@ -53,6 +55,12 @@ class Hooks:
         self.handle_all: list[Handler] = []
 
 
+def _templates(templates: str | os.PathLike[str] | Templates, debug: bool) -> Templates:
+    from toolkit.server.templates import Templates as Found  # most programs do without
+
+    return templates if isinstance(templates, Found) else Found(templates, reload=debug)
+
+
 class App:
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
@@ -61,8 +69,8 @@ class App:
     is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
     requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
     failed handlers to whoever asked: for development alone. `headers` go with every answer, those to bytes that are no
-    request included, unless an answer has a field of that name itself. `access_log` writes a line for each exchange:
-    True, or an `AccessLog`.
+    request included, unless an answer has a field of that name itself. `templates` are what `r.render` renders: a
+    directory, or `Templates`. `access_log` writes a line for each exchange: True, or an `AccessLog`.
     """
 
     def __init__(
@@ -79,6 +87,7 @@ class App:
         forms: FormLimits = FormLimits(),
         debug: bool = False,
         headers: HeadersLike | None = None,
+        templates: str | os.PathLike[str] | Templates | None = None,
         access_log: AccessLog | bool | None = None,
     ) -> None:
         self.host = host
@@ -90,6 +99,7 @@ class App:
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
         self.common = common_lines(headers)
+        self.templates = None if templates is None else _templates(templates, debug)
         self.access_log = AccessLog() if access_log is True else access_log or None
         self.router = Router()
         self.hooks: Hooks | None = None

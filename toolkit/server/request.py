@@ -15,11 +15,13 @@ from toolkit.protocol.status import status_line
 from toolkit.server.incoming import Incoming
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.head import RequestHead
     from toolkit.protocol.limits import Limits
+    from toolkit.server.answers import Answer
     from toolkit.server.connection import ServerConnection
     from toolkit.server.sse import EventStream
 
@@ -345,6 +347,25 @@ class Request(Incoming):
         from toolkit.server.sse import EventStream
 
         return EventStream(self, headers, keep_alive=keep_alive, retry=retry)
+
+    async def render(
+        self, name: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
+    ) -> Answer:
+        """A template's text as an answer, to be returned: `return await r.render("page.html", user=user)`.
+
+        The content type is by the template's name. Raises `UseError` for a template that is not there.
+        """
+        from toolkit.server.templates import render
+
+        return await render(self, name, status, headers, context)
+
+    async def stream_template(
+        self, name: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
+    ) -> tuple[int, AsyncIterator[bytes], Headers]:
+        """The same, but sent while it is made: for pages that are long, or wait for something in between."""
+        from toolkit.server.templates import stream
+
+        return await stream(self, name, status, headers, context)
 
     async def stopping(self) -> None:
         """Returns when the server begins to stop: time to end a long stream in good order."""
