@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.served import KINDS, PATIENCE, served
-from toolkit import App, Disconnected, UseError
+from toolkit import App, Deliver, Disconnected, UseError
 from toolkit.protocol.events import Event
 from toolkit.server.feed import EventFeed
 
@@ -357,3 +357,81 @@ async def test_a_source_is_sent_item_by_item() -> None:
 
     async with served(web) as here, here.session() as http, http.get("/events") as x:
         assert [event.data async for event in x.events()] == ["a", '{"b":1}', "c"]
+
+
+async def test_a_source_that_is_returned_is_a_stream() -> None:
+    web = App()
+
+    async def source() -> AsyncIterator[object]:
+        yield "a"
+        yield Event("b", "tick", "7")
+
+    @web.get("/returned")
+    async def returned(r: Request) -> object:
+        return Deliver.sse(source(), {"x-own": "1"}, retry=5)
+
+    @web.get("/plain")
+    def plain(r: Request) -> object:
+        return Deliver.sse(source())
+
+    @web.get("/awaited")
+    async def awaited(r: Request) -> None:
+        await Deliver.sse(source())
+
+    async with served(web) as here, here.session() as http:
+        answer = await http.get("/returned")
+        assert answer.content == b"retry: 5\n\ndata: a\n\nevent: tick\nid: 7\ndata: b\n\n"
+        assert (answer.headers["x-own"], answer.headers["content-type"]) == ("1", "text/event-stream")
+        for path in ("/plain", "/awaited"):
+            assert (await http.get(path)).content == b"data: a\n\nevent: tick\nid: 7\ndata: b\n\n"
+        assert (await http.get("/returned", {"accept": "text/html"})).status == 406
+
+
+@LINKS
+async def test_a_returned_source_is_closed_when_its_client_leaves(kind: str) -> None:
+    web = App()
+    closed = asyncio.Event()
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "a"
+            await asyncio.Event().wait()
+        finally:
+            closed.set()
+
+    @web.get("/events")
+    async def handler(r: Request) -> object:
+        return Deliver.sse(source())
+
+    async with served(web, kind) as here:
+        raw = await here.raw()
+        await raw.send(ASK)
+        await raw.until(b"data: a\n\n")
+        await raw.close()
+        async with asyncio.timeout(PATIENCE):
+            await closed.wait()
+
+
+async def test_the_server_s_stop_ends_a_returned_source_in_order() -> None:
+    web = App()
+
+    async def source() -> AsyncIterator[str]:
+        yield "a"
+        await asyncio.Event().wait()
+
+    @web.get("/events")
+    async def handler(r: Request) -> object:
+        return Deliver.sse(source())
+
+    async with served(web) as here, here.session() as http, http.get("/events") as x, asyncio.timeout(PATIENCE):
+        events = x.events()
+        assert await anext(events) == Event("a")
+        stopped = web.exit()
+        assert await anext(events, None) is None
+        assert x.complete is True
+        await stopped
+
+
+def test_what_is_no_source_is_told() -> None:
+    with pytest.raises(UseError, match="async iterable"):
+        _ = Deliver.sse([1, 2])  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ class ServerConnection(AnsweringConnection):
 
     def __init__(self, running: Running) -> None:
         super().__init__(running.watch)
-        self.running = running
+        self.running: Running = running
         self.receiver = RequestReceiver(self, running.watch.limits, running.parser)
         self.task: asyncio.Task[object] | None = None  # the running handler's
         self._after: str | None = None  # "held" or "drained": what becomes of the body its handler left

@@ -11,6 +11,7 @@ to whoever serves then, with the id of the last event that it saw.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import Disconnected, ToolkitError, UseError
@@ -20,7 +21,6 @@ from toolkit.protocol.negotiate import choose_media_type
 from toolkit.server.abort import Abort
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
     from types import TracebackType
 
     from toolkit.protocol.aio.clock import Deadline
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from toolkit.server.feed import EventFeed
     from toolkit.server.request import Request
 
-__all__ = ["KEEP_ALIVE", "EventStream"]
+__all__ = ["KEEP_ALIVE", "EventStream", "send_events"]
 
 KEEP_ALIVE: Final = 15.0  #: seconds; half of what the most impatient proxies in use wait (HAProxy, Heroku: 30 to 55)
 COMMENT: Final = encode_comment()
@@ -183,3 +183,17 @@ class EventStream:
             await self.request.write(COMMENT)
         except ToolkitError:  # the handler is told by its own next call, or cancelled
             return
+
+
+async def send_events(
+    request: Request, source: object, headers: HeadersLike | None, keep_alive: float | None, retry: int | None
+) -> None:
+    """See `Deliver.sse`."""
+    assert isinstance(source, AsyncIterable)
+    try:
+        async with EventStream(request, headers, keep_alive=keep_alive, retry=retry) as events:
+            await events.send_all(source)
+    finally:
+        close = getattr(source, "aclose", None)
+        if close is not None:
+            await close()

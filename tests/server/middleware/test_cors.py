@@ -132,9 +132,11 @@ async def test_answers_say_who_may_read_them_errors_too(path: str, status: int) 
     web, called = application(CORS(origins=[A], credentials=True, expose=["x-a"]))
     answer = await ask(web, f"origin: {A}", path=path)
     assert answer.status == status
-    assert (answer.get(ACAO), answer.get(ACAC), answer.get(ACEH), answer.get("vary")) == (A, "true", "x-a", "origin")
+    assert (answer.get(ACAO), answer.get(ACAC), answer.get(ACEH)) == (A, "true", "x-a")
     stranger = await ask(web, f"origin: {B}", path=path)
-    assert (stranger.status, stranger.get(ACAO), stranger.get("vary")) == (status, None, "origin")
+    assert (stranger.status, stranger.get(ACAO)) == (status, None)
+    for one in (answer, stranger):
+        assert "origin" in (one.get("vary") or "").split(", ")
     assert called == ["GET", "GET"]
 
 
