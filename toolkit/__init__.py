@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from toolkit.server.middleware.request_id import RequestID
     from toolkit.server.middleware.time_limit import TimeLimit
     from toolkit.server.request import Request
+    from toolkit.server.routers import Router
     from toolkit.server.sessions import CookieSessions
     from toolkit.server.signing import Signer
     from toolkit.server.templates import Templates
@@ -139,6 +140,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "RequestID",
     "RequestTimeout",
     "Response",
+    "Router",
     "SecurityHeaders",
     "ServiceUnavailable",
     "Session",
@@ -206,6 +208,7 @@ _WHERE = {
     "RequestID": "server.middleware.request_id",
     "RequestTimeout": "server.abort",
     "Response": "client.response",
+    "Router": "server.routers",
     "SecurityHeaders": "server.middleware.added_headers",
     "ServiceUnavailable": "server.abort",
     "Session": "client.session",

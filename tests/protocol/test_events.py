@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,7 +81,7 @@ def test_any_split_gives_the_same(parts: list[bytes], draw: st.DataObject) -> No
     cuts = draw.draw(st.lists(st.integers(0, len(stream)), max_size=8).map(sorted))
     whole, cut = EventParser(), EventParser()
     edges = [0, *cuts, len(stream)]
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in pairwise(edges)]
     assert [e for piece in pieces for e in cut.feed(piece)] == list(whole.feed(stream))
     assert (cut.last_id, cut.retry) == (whole.last_id, whole.retry)
 
@@ -122,7 +123,13 @@ def test_the_last_id_is_what_was_in_force_at_the_last_empty_line() -> None:
 
 @pytest.mark.parametrize(
     "stream",
-    [b"data: " + b"x" * 20, b": " + b"x" * 20, b"data: xxxxx\n" * 2, b"data: x\n\n" + b"data\n" * 5, b"id: " + b"x" * 20],
+    [
+        b"data: " + b"x" * 20,
+        b": " + b"x" * 20,
+        b"data: xxxxx\n" * 2,
+        b"data: x\n\n" + b"data\n" * 5,
+        b"id: " + b"x" * 20,
+    ],
 )
 def test_an_event_and_a_line_are_bounded_wherever_they_are_cut(stream: bytes) -> None:
     for pieces in ([stream + b"\n\n"], [stream], [stream[at : at + 1] for at in range(len(stream))]):
@@ -192,8 +199,8 @@ ONE_LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="
 @given(st.lists(st.tuples(st.text(NO_SURROGATES), ONE_LINE, ONE_LINE), max_size=4))
 def test_what_is_sent_is_what_arrives(events: Sequence[tuple[str, str, str]]) -> None:
     stream = b"".join(encode_event(text, event, id) for text, event, id in events)
-    arrived = [Event(text.replace("\r\n", "\n").replace("\r", "\n"), event or "message", id) for text, event, id in events]
-    assert parse(stream) == arrived
+    arrived = [(text.replace("\r\n", "\n").replace("\r", "\n"), event or "message", id) for text, event, id in events]
+    assert parse(stream) == [Event(*each) for each in arrived]
 
 
 def test_data_as_json() -> None:

@@ -92,7 +92,7 @@ async def test_what_the_server_itself_says_goes_by_accept_too() -> None:
         assert (x.status, x.content_type, x.headers["vary"]) == (404, "application/problem+json", "accept")
         assert await x.json() == {"type": "about:blank", "title": "Not Found", "status": 404}
         x = await http.get("/", {"accept": "text/html"})
-        assert (x.status, x.headers["allow"]) == (405, "POST")
+        assert (x.status, x.headers["allow"]) == (405, "OPTIONS, POST")
         assert x.content.startswith(b"<!doctype html>")
         assert (await http.get("/nowhere")).content == b"Not Found"
         x = await http.request("HEAD", "/nowhere", {"accept": "application/json"})
@@ -203,7 +203,11 @@ async def test_the_allow_field_of_405_stays() -> None:
     web.on_status(405)(lambda r, error: {"error": error.message})
     async with Session(app=web) as http:
         x = await http.get("/")
-        assert (x.status, x.headers["allow"], await x.json()) == (405, "PUT", {"error": "Method Not Allowed"})
+        assert (x.status, x.headers["allow"], await x.json()) == (
+            405,
+            "OPTIONS, PUT",
+            {"error": "Method Not Allowed"},
+        )
 
 
 @KINDS
@@ -351,3 +355,38 @@ def test_handlers_are_registered_once_and_for_what_can_be_raised() -> None:
     assert handlers.for_class(OddError()) is print
     assert handlers.for_class(MethodNotAllowed([])) is None
     assert handlers.for_status(405) is None
+
+
+async def test_a_mounted_application_has_handlers_of_its_own_and_those_outside() -> None:
+    web, inner = App(port=0), App(port=0)
+    inner.on_error(KeyError)(lambda r, error: "inner key")
+    inner.on_status(404)(lambda r, error: "inner 404")
+    web.on_error(LookupError)(lambda r, error: "outer lookup")
+    web.on_error(ValueError)(lambda r, error: "outer value")
+    inner.get("/key")(failing(KeyError(1), "plain"))
+    inner.get("/index")(failing(IndexError(1), "plain"))
+    inner.get("/value")(failing(ValueError(1), "coroutine"))
+    web.get("/key")(failing(KeyError(1), "plain"))
+    web.mount("/in", inner)
+    async with Session(app=web) as http:
+        seen = [
+            (await http.get(path)).content for path in ("/in/key", "/in/index", "/in/value", "/in/no", "/key", "/no")
+        ]
+    assert seen == [b"inner key", b"outer lookup", b"outer value", b"inner 404", b"outer lookup", b"Not Found"]
+
+
+@KINDS
+async def test_what_a_middleware_raises_goes_the_same_way(kind: str) -> None:
+    web = App(port=0)
+    web.get("/")(failing(KeyError("x"), kind))
+    web.on_error(KeyError)(lambda r, error: "known")
+
+    @web.middleware
+    async def around(handler: Callable[[Request], object], r: Request) -> object:
+        r.add_header("x-around", "1")
+        return await handler(r)  # type: ignore[misc]
+
+    async with Session(app=web) as http:
+        for path, status, body in (("/", 500, b"known"), ("/nowhere", 404, b"Not Found")):
+            x = await http.get(path)
+            assert (x.status, x.content, x.headers["x-around"]) == (status, body, "1")

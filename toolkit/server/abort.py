@@ -12,7 +12,7 @@ Control flow, so all of it stands outside the tree of `toolkit.errors`. A subcla
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from toolkit.errors import UseError
 from toolkit.protocol.dates import format_http_date
@@ -48,6 +48,7 @@ __all__ = [
     "Unauthorized",
     "UnprocessableContent",
     "UnsupportedMediaType",
+    "named_abort",
 ]
 
 
@@ -189,6 +190,14 @@ class GatewayTimeout(StatusAbort, status=504):
     """504: another server, asked for this answer, took too long (RFC 9110 15.6.5)."""
 
 
+def named_abort(status: int, message: str = "", headers: HeadersLike | None = None) -> Abort:
+    """The error of a status, of the class that has its name."""
+    kind = NAMED.get(status, Abort)
+    error = kind.__new__(kind)
+    Abort.__init__(error, message or reason_phrase(status), status, headers)
+    return error
+
+
 def _with(headers: HeadersLike | None, name: str, value: str) -> Headers:
     """These fields, and this one unless they say it themselves."""
     together = Headers(headers)
@@ -206,3 +215,6 @@ def _with_retry(headers: HeadersLike | None, retry_after: float | datetime | Non
     if retry_after.tzinfo is None:
         raise UseError("retry_after has no time zone; use datetime.now(UTC) + ..., or seconds")
     return _with(headers, "retry-after", format_http_date(math.ceil(retry_after.timestamp())))
+
+
+NAMED: Final = {kind.default_status: kind for kind in StatusAbort.__subclasses__()}

@@ -84,11 +84,8 @@ class Verdict(NamedTuple):
 
 def answer_error(request: Request, error: Exception) -> Awaitable[object] | None:
     """Answer what a handler raised. What an error handler still has to do is returned, to be waited for in a task."""
-    handlers = request._connection.running.app.errors
-    extra = request._extra
-    if handlers is not None and extra is not None and extra.failing:
-        handlers = None
-    handler = None if handlers is None else handlers.for_class(error)
+    levels = _levels(request)
+    handler = next((found for one in levels if (found := one.for_class(error)) is not None), None)
     verdict = _judge(request, error, quiet=handler is not None)
     if verdict is None:
         return None
@@ -97,12 +94,21 @@ def answer_error(request: Request, error: Exception) -> Awaitable[object] | None
         return None
     if request._out is not IDLE or request._error is not None or request._wire is None:
         return None
-    if handler is None and handlers is not None:
-        handler = handlers.for_status(verdict.status)
+    if handler is None:
+        handler = next((found for one in levels if (found := one.for_status(verdict.status)) is not None), None)
     if handler is not None:
         return _ask(request, error, verdict, handler)
     _answer(request, error, verdict)
     return None
+
+
+def _levels(request: Request) -> list[ErrorHandlers]:
+    """Whose handlers are asked: those of the application that was mounted here, then those of the outermost one."""
+    if request._extra is not None and request._extra.failing:
+        return []
+    applications = (request.app, request._connection.running.app)
+    found = [application.errors for application in applications if application.errors is not None]
+    return found[:1] if applications[0] is applications[1] else found
 
 
 # -- judging ---------------------------------------------------------------------------------------------------------

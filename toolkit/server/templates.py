@@ -155,7 +155,7 @@ class Templates:
 
 
 def _of(r: Request) -> Templates:
-    templates = r._connection.running.app.templates
+    templates = r.app.templates or r._connection.running.app.templates  # a mounted application may do without its own
     if templates is None:
         raise UseError(r._say("render() without templates; App(templates='templates') says where they are"))
     return templates

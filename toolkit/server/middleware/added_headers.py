@@ -10,8 +10,8 @@ from toolkit.protocol.headers import Headers
 
 if TYPE_CHECKING:
     from toolkit.protocol.headers import HeadersLike
+    from toolkit.server.handlers import Coroutine
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine
 
 __all__ = ["AddedHeaders", "SecurityHeaders"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from toolkit.errors import UseError
 
 if TYPE_CHECKING:
+    from toolkit.server.handlers import Coroutine
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine
 
 __all__ = ["BodyLimit"]
 

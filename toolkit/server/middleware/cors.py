@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from toolkit.protocol.headers import Fields
+    from toolkit.server.handlers import Coroutine
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine
 
 __all__ = ["CORS"]
 

@@ -19,8 +19,8 @@ from toolkit.server.abort import Abort
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from toolkit.server.handlers import Coroutine
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine
 
 __all__ = ["Allowance", "RateLimit", "Rates", "client_network"]
 

@@ -15,8 +15,8 @@ from toolkit.server.added import extra_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from toolkit.server.handlers import Coroutine
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine
 
 __all__ = ["RequestID"]
 

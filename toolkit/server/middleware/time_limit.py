@@ -10,8 +10,8 @@ from toolkit.errors import UseError
 from toolkit.server.abort import Abort
 
 if TYPE_CHECKING:
+    from toolkit.server.handlers import Coroutine
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine
 
 __all__ = ["TimeLimit"]
 
