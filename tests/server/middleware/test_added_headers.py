@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from toolkit import Abort, App, LocalProtocolError, Request, UseError
 from toolkit.server.middleware.added_headers import AddedHeaders, SecurityHeaders
 from toolkit.server.middleware.proxy_headers import ProxyHeaders
 
-from .around import around, ask
+from .asking import ask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def returned(r: Request) -> str:
@@ -29,9 +34,9 @@ async def streamed(r: Request) -> None:
 
 
 @pytest.mark.parametrize("handler", [returned, aborted, failed, streamed])
-async def test_they_are_on_every_answer(handler: object) -> None:
+async def test_they_are_on_every_answer(handler: Callable[[Request], object]) -> None:
     web = App()
-    web.get("/")(around(handler, AddedHeaders({"x-a": "1", "x-b": ["2", "3"]})))  # type: ignore[arg-type]
+    web.get("/", middlewares=[AddedHeaders({"x-a": "1", "x-b": ["2", "3"]})])(handler)
     answer = await ask(web)
     assert (answer.get("x-a"), answer.get("x-b")) == ("1", "2, 3")
 
@@ -45,7 +50,7 @@ def test_what_cannot_be_sent_is_told_at_once() -> None:
 
 async def test_security_headers() -> None:
     web = App()
-    web.get("/")(around(returned, SecurityHeaders(hsts=1000)))
+    web.get("/", middlewares=[SecurityHeaders(hsts=1000)])(returned)
     answer = await ask(web)
     assert answer.get("x-content-type-options") == "nosniff"
     assert "frame-ancestors 'none'" in (answer.get("content-security-policy") or "")
@@ -57,7 +62,7 @@ async def test_security_headers() -> None:
 async def test_hsts_is_for_https_and_fields_may_be_left_out() -> None:
     web = App()
     middleware = SecurityHeaders(None, None, None, nosniff=False, hsts=1000)
-    web.get("/")(around(returned, ProxyHeaders(["memory"]), middleware))
+    web.get("/", middlewares=[ProxyHeaders(["memory"]), middleware])(returned)
     answer = await ask(web, "x-forwarded-proto: https")
     assert {name for name, _ in answer.fields} == {
         "content-type",

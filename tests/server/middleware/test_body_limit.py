@@ -9,8 +9,6 @@ from tests.helpers.served import served
 from toolkit import App, Limits, Request, UseError
 from toolkit.server.middleware.body_limit import BodyLimit
 
-from .around import around
-
 LIMIT = BodyLimit(10)
 
 
@@ -25,7 +23,7 @@ def application(limits: Limits = Limits()) -> tuple[App, list[int]]:
         read.append(size)
         return str(size)
 
-    web.post("/limited")(around(handler, LIMIT))
+    web.post("/limited", middlewares=[LIMIT])(handler)
     web.post("/free")(handler)
     return web, read
 
@@ -88,7 +86,7 @@ async def test_it_does_not_lift_the_application_s() -> None:
 
 async def test_a_request_without_a_body_is_none_of_its_business() -> None:
     web = App()
-    web.get("/")(around(lambda r: "x", BodyLimit(0)))
+    web.get("/", middlewares=[BodyLimit(0)])(lambda r: "x")
     async with served(web) as here, here.session() as http:
         assert (await http.get("/")).status == 200
 

@@ -7,7 +7,7 @@ import pytest
 from toolkit import Abort, App, Request, UseError
 from toolkit.server.middleware.cors import CORS
 
-from .around import around, ask
+from .asking import ask
 
 A, B = "https://a.example", "https://b.example"
 ACAO, ACAC, ACEH = "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers"
@@ -94,7 +94,7 @@ def test_the_fields_of_a_preflight(
 
 
 def application(cors: CORS) -> tuple[App, list[str]]:
-    web = App()
+    web = App(middlewares=[cors])
     called: list[str] = []
 
     def handler(r: Request) -> str:
@@ -103,7 +103,7 @@ def application(cors: CORS) -> tuple[App, list[str]]:
             raise Abort("no", 418)
         return "x"
 
-    web.add_route("/", around(handler, cors))
+    web.add_route("/", handler)
     return web, called
 
 
@@ -158,3 +158,20 @@ async def test_answers_say_who_may_read_them_errors_too(path: str, status: int) 
 def test_what_would_not_do_what_was_meant_is_told(options: dict[str, object], said: str) -> None:
     with pytest.raises(UseError, match=said):
         CORS(**options)  # type: ignore[arg-type]
+
+
+async def test_a_group_answers_preflights_for_its_own_paths() -> None:
+    web = App()
+    group = web.group("/api", middlewares=[CORS(origins=[A])])
+    group.put("/x")(lambda r: "x")
+    web.put("/y")(lambda r: "y")
+    asked = (f"origin: {A}", "access-control-request-method: PUT")
+    inside = await ask(web, *asked, method="OPTIONS", path="/api/x")
+    outside = await ask(web, *asked, method="OPTIONS", path="/y")
+    assert (inside.get(ACAO), outside.get(ACAO)) == (A, None)
+
+
+async def test_what_nobody_serves_says_who_may_read_it_too() -> None:
+    web, _ = application(CORS(origins=[A]))
+    answer = await ask(web, f"origin: {A}", path="/nowhere")
+    assert (answer.status, answer.get(ACAO)) == (404, A)

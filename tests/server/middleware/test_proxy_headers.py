@@ -9,7 +9,7 @@ import pytest
 from toolkit import App, Request, UseError
 from toolkit.server.middleware.proxy_headers import ProxyHeaders
 
-from .around import around, ask
+from .asking import ask
 
 X_ALL = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 
@@ -21,7 +21,7 @@ async def seen(middleware: ProxyHeaders, *fields: str) -> tuple[object, ...]:
     def handler(r: Request) -> dict[str, object]:
         return {"seen": [r.ip_host, r.ip_port, r.scheme, r.host, r.url]}
 
-    web.get("/")(around(handler, middleware))
+    web.get("/", middlewares=[middleware])(handler)
     answer = await ask(web, *fields)
     return tuple(json.loads(answer.body)["seen"]) if answer.status == 200 else (answer.status, answer.body)
 

@@ -10,7 +10,7 @@ from toolkit import App, UseError
 from toolkit.server.middleware.proxy_headers import ProxyHeaders
 from toolkit.server.middleware.rate_limit import Allowance, RateLimit, Rates
 
-from .around import around, ask
+from .asking import ask
 
 
 class Time:
@@ -65,7 +65,7 @@ def test_memory_is_bounded_and_the_longest_unheard_of_are_forgotten() -> None:
 async def test_more_are_answered_429_with_when_to_come_back() -> None:
     clock = Time()
     web = App()
-    web.get("/")(around(lambda r: "x", RateLimit(2, 10.0, clock=clock)))
+    web.get("/", middlewares=[RateLimit(2, 10.0, clock=clock)])(lambda r: "x")
     told = [await ask(web) for _ in range(3)]
     assert [answer.status for answer in told] == [200, 200, 429]
     assert [answer.get("ratelimit") for answer in told] == [
@@ -81,7 +81,7 @@ async def test_more_are_answered_429_with_when_to_come_back() -> None:
 
 async def test_the_fields_may_be_left_out_and_requests_may_not_count() -> None:
     web = App()
-    web.get("/")(around(lambda r: "x", RateLimit(1, name=None, key=lambda r: r.headers.get("x-user"))))
+    web.get("/", middlewares=[RateLimit(1, name=None, key=lambda r: r.headers.get("x-user"))])(lambda r: "x")
     answers = [await ask(web, *fields) for fields in [(), (), ("x-user: a",), ("x-user: a",), ("x-user: b",)]]
     assert [answer.status for answer in answers] == [200, 200, 200, 429, 200]
     assert {answer.get("ratelimit") for answer in answers} == {None}
@@ -99,7 +99,7 @@ async def test_the_fields_may_be_left_out_and_requests_may_not_count() -> None:
 )
 async def test_whose_requests_they_are(one: str, other: str, shared: bool) -> None:
     web = App()
-    web.get("/")(around(lambda r: "x", ProxyHeaders(["memory"]), RateLimit(1)))
+    web.get("/", middlewares=[ProxyHeaders(["memory"]), RateLimit(1)])(lambda r: "x")
     first, second = [await ask(web, f"x-forwarded-for: {address}") for address in (one, other)]
     assert first.status == 200
     assert second.status == (429 if shared else 200)

@@ -12,7 +12,7 @@ from toolkit.logs.lines import REQUEST_ID
 from toolkit.server.access_log import AccessEntry, AccessLog
 from toolkit.server.middleware.request_id import RequestID
 
-from .around import around, ask
+from .asking import ask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ PLAIN = "x-request-id: from-outside"
 
 def application(middleware: RequestID, handler: Callable[[Request], object] | None = None) -> App:
     web = App()
-    web.get("/")(around(handler or (lambda r: f"{r.request_id} {REQUEST_ID.get()}"), middleware))
+    web.get("/", middlewares=[middleware])(handler or (lambda r: f"{r.request_id} {REQUEST_ID.get()}"))
     return web
 
 
@@ -75,7 +75,7 @@ async def test_the_access_log_knows_it() -> None:
     logger.addHandler(keep)
     try:
         web = App(access_log=AccessLog())
-        web.get("/")(around(lambda r: "x", RequestID(make=lambda: "abc")))
+        web.get("/", middlewares=[RequestID(make=lambda: "abc")])(lambda r: "x")
         await ask(web)
         await ask(web, path="/nowhere")
     finally:

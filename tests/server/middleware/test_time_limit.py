@@ -11,7 +11,7 @@ from tests.helpers.served import served
 from toolkit import App, Request, UseError
 from toolkit.server.middleware.time_limit import TimeLimit
 
-from .around import around, ask
+from .asking import ask
 
 if TYPE_CHECKING:
     from tests.helpers.raw import Raw
@@ -27,7 +27,7 @@ async def test_too_long_is_503() -> None:
         finally:
             cancelled.set()
 
-    web.get("/")(around(handler, TimeLimit(0.01)))
+    web.get("/", middlewares=[TimeLimit(0.01)])(handler)
     answer = await ask(web)
     assert (answer.status, answer.body, answer.get("retry-after")) == (503, b"not done within 0.01 s", None)
     assert cancelled.is_set()
@@ -35,14 +35,14 @@ async def test_too_long_is_503() -> None:
 
 async def test_another_status_and_when_to_come_back() -> None:
     web = App()
-    web.get("/")(around(lambda r: asyncio.Event().wait(), TimeLimit(0.01, 504, retry_after=7)))
+    web.get("/", middlewares=[TimeLimit(0.01, 504, retry_after=7)])(lambda r: asyncio.Event().wait())
     answer = await ask(web)
     assert (answer.status, answer.get("retry-after")) == (504, "7")
 
 
 async def test_in_time_is_as_without() -> None:
     web = App()
-    web.get("/")(around(lambda r: "x", TimeLimit(100)))
+    web.get("/", middlewares=[TimeLimit(100)])(lambda r: "x")
     assert (await ask(web)).body == b"x"
 
 
@@ -52,7 +52,7 @@ async def test_a_handler_s_own_timeout_is_its_own() -> None:
     async def handler(r: Request) -> None:
         raise TimeoutError
 
-    web.get("/")(around(handler, TimeLimit(100)))
+    web.get("/", middlewares=[TimeLimit(100)])(handler)
     assert (await ask(web)).status == 500
 
 
@@ -64,7 +64,7 @@ async def test_an_answer_that_has_begun_is_broken_off() -> None:
         await r.write(b"begun")
         await asyncio.Event().wait()
 
-    web.get("/")(around(handler, TimeLimit(0.01)))
+    web.get("/", middlewares=[TimeLimit(0.01)])(handler)
     async with served(web) as here:
         raw = await here.raw()
         await raw.send(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")

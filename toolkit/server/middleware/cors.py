@@ -4,7 +4,7 @@ A browser asks before it sends what a page could not send without scripts: a pre
 and `access-control-request-method`. That is answered here and reaches no handler. Every other request goes on, and its
 answer says who may read it. Nothing is refused here: a browser does that, and who is no browser is not asked.
 
-The middleware belongs to the application: a preflight is OPTIONS, so the middlewares of a GET route never see it.
+The middleware belongs to the application or a group: a preflight is OPTIONS, which a single GET route never sees.
 """
 
 from __future__ import annotations
