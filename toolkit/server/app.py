@@ -14,7 +14,6 @@ from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import FormLimits, Limits, Timeouts
-from toolkit.server.access_log import AccessLog
 from toolkit.server.added import common_lines
 from toolkit.server.binding import bind
 from toolkit.server.connection import ServerConnection
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from toolkit.protocol.headers import HeadersLike
+    from toolkit.server.access_log import AccessLog
     from toolkit.server.hooks import Middleware
     from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
     from toolkit.server.templates import Templates
@@ -46,6 +46,14 @@ def _templates(templates: str | os.PathLike[str] | Templates, debug: bool) -> Te
     from toolkit.server.templates import Templates as Found  # most programs do without
 
     return templates if isinstance(templates, Found) else Found(templates, reload=debug)
+
+
+def _access_log(access_log: AccessLog | bool | None) -> AccessLog | None:
+    if access_log is True:
+        from toolkit.server.access_log import AccessLog as Found  # likewise
+
+        return Found()
+    return access_log or None
 
 
 class App(Router):
@@ -96,7 +104,7 @@ class App(Router):
         self.accept_codings = tuple(accept_codings)
         self.common = common_lines(headers)
         self.templates = None if templates is None else _templates(templates, debug)
-        self.access_log = AccessLog() if access_log is True else access_log or None
+        self.access_log = _access_log(access_log)
         self.forms = forms
         self.debug = debug
         self.errors: ErrorHandlers | None = None

@@ -20,7 +20,6 @@ from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
 from toolkit.server.abort import UnsupportedMediaType, named_abort
-from toolkit.server.access_log import AccessRecorder
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
 from toolkit.server.dispatch import call_inline, fail, run
@@ -30,6 +29,7 @@ from toolkit.server.routing import NO_PARAMETERS
 if TYPE_CHECKING:
     import ssl
 
+    from toolkit.server.access_log import AccessRecorder
     from toolkit.server.app import App
     from toolkit.server.request import Request
 
@@ -79,7 +79,11 @@ class Running:
         self._unix_path: str | None = None
         self._secure = False
         self.table = app.table
-        self.access = None if app.access_log is None else AccessRecorder(app.access_log)
+        self.access: AccessRecorder | None = None
+        if app.access_log is not None:
+            from toolkit.server.access_log import AccessRecorder  # with the files and threads of `logging`
+
+            self.access = AccessRecorder(app.access_log)
         self.parser = RequestHeadParser(app.limits)  # of all connections: it holds nothing between two heads
 
     # -- listening ---------------------------------------------------------------------------------------------
