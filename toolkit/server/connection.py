@@ -118,9 +118,9 @@ class ServerConnection(AnsweringConnection):
         self._after = None
         request = Request(self, head, inbound)
         self.exchange = request
-        if self.running.access is not None:
-            self._unlogged = request
-            self._began = self.watch.clock.time()
+        access = self.running.access
+        if access is not None:
+            self._unlogged, self._began = request, access.now()
         self.running.dispatch(self, request)
 
     def on_body(self, data: bytes) -> None:
