@@ -106,7 +106,7 @@ class AccessEntry(Shown):
         return f"{self.peer or '-'} {asked} {self.status or '-'} {self.sent} B {self.seconds * 1000:.1f} ms{broken}"
 
     def colored(self) -> str:
-        status = "-" if self.status is None else paint(str(self.status), STATUS_COLORS[self.status // 100])
+        status = "-" if self.status is None else paint(str(self.status), STATUS_COLORS.get(self.status // 100))
         asked = f"{escape(self.method)} {escape(self.target)}" if self.method else "-"
         broken = "" if self.whole else paint(" (broken off)", "red")
         rest = paint(f"{self.sent} B {self.seconds * 1000:.1f} ms {self.peer or '-'}", "grey")

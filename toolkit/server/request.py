@@ -381,23 +381,23 @@ class Request(Incoming):
         return EventStream(self, headers, keep_alive=keep_alive, retry=retry)
 
     async def render(
-        self, name: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
+        self, _template: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
     ) -> Answer:
         """A template's text as an answer, to be returned: `return await r.render("page.html", user=user)`.
 
         The content type is by the template's name. Raises `UseError` for a template that is not there.
         """
-        from toolkit.server.templates import render
+        from toolkit.server.templates import render  # the compiler takes `/` for nothing, hence the odd name
 
-        return await render(self, name, status, headers, context)
+        return await render(self, _template, status, headers, context)
 
     async def stream_template(
-        self, name: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
+        self, _template: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
     ) -> tuple[int, AsyncIterator[bytes], Headers]:
         """The same, but sent while it is made: for pages that are long, or wait for something in between."""
         from toolkit.server.templates import stream
 
-        return await stream(self, name, status, headers, context)
+        return await stream(self, _template, status, headers, context)
 
     async def stopping(self) -> None:
         """Returns when the server begins to stop: time to end a long stream in good order."""
