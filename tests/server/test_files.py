@@ -338,7 +338,7 @@ async def test_a_peer_sees_a_file_that_shrinks_as_an_error(
     monkeypatch.setattr(FileParts, "send_to", shrink)
     async with served(application(folder), kind) as here, here.session() as http:
         with pytest.raises(ToolkitError):
-            await http.get(f"{here.url}/plain/large.bin")
+            _ = await http.get(f"{here.url}/plain/large.bin")
 
 
 async def test_parts_can_be_read_as_bytes(folder: Path) -> None:

@@ -45,14 +45,18 @@ BYTES_HEADERS: Final = {"content-type": "application/octet-stream"}
 
 
 class Answer:
-    """A whole answer: awaited, it is sent to the current request; returned from a handler, it is its answer."""
+    """A whole answer: awaited, it is sent to the current request; returned from a handler, it is its answer.
 
-    __slots__ = ("_content_type", "body", "fields", "status")
+    `final`: its body is sent as it is, whoever takes a coding; that was decided already.
+    """
+
+    __slots__ = ("_content_type", "body", "fields", "final", "status")
 
     def __init__(self, status: int, fields: Fields, body: bytes, content_type: ContentType | None = None) -> None:
         self.status = status
         self.fields = fields
         self.body = body
+        self.final = False
         self._content_type = content_type
 
     @property
@@ -63,6 +67,14 @@ class Answer:
 
     def __await__(self) -> Generator[None, None, None]:
         request = current_request()
+        running = request._connection.running
+        if len(self.body) >= running.compressed_from and not self.final:
+            given = running.compressed(request, self)
+            if isinstance(given, Streamed):
+                yield from given.send(request).__await__()
+                return
+            request.answer(given.status, given.fields, given.body, given.lines)
+            return
         request.answer(self.status, self.fields, self.body, self.lines)
         yield from ()  # an awaitable is an iterator; this one never waits
 
@@ -132,7 +144,9 @@ class Streamed:
 def answer_of(done: Outcome) -> Answer | Streamed:
     """What a request gets of a file, as an answer."""
     if isinstance(done.body, bytes):
-        return Answer(done.status, done.fields, done.body)
+        answer = Answer(done.status, done.fields, done.body)
+        answer.final = True  # a part of it, or all of it with a strong validator
+        return answer
     return Streamed(done.status, [(name.decode("latin-1"), value) for name, value in done.fields], done.body)
 
 

@@ -14,6 +14,7 @@ from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import Limits, Timeouts
+from toolkit.server.compression import Compression
 from toolkit.server.connection import ServerConnection
 from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_path
 from toolkit.server.running import Running
@@ -54,7 +55,7 @@ class App:
     Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
     free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
     is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
-    requests; any other is answered 415.
+    requests; any other is answered 415. `compression` says what becomes of returned bodies that are large enough.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class App:
         timeouts: Timeouts = Timeouts(),
         on_eof: EofPolicy = "answer",
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
+        compression: Compression | None = Compression(),
     ) -> None:
         self.host = host
         self.port = port
@@ -77,6 +79,7 @@ class App:
         self.timeouts = timeouts
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
+        self.compression = compression
         self.router = Router()
         self.hooks: Hooks | None = None
         self._running: Running | None = None
