@@ -43,13 +43,17 @@ if TYPE_CHECKING:
     from toolkit.server.abort import Abort
     from toolkit.server.answers import Deliver
     from toolkit.server.app import App
+    from toolkit.server.compression import Compression
     from toolkit.server.request import Request
+    from toolkit.server.static import StaticServer
+    from toolkit.server.static_options import StaticOptions
 
 __all__ = [
     "Abort",
     "App",
     "BodyNotReplayable",
     "Busy",
+    "Compression",
     "ConnectError",
     "ConnectTimeout",
     "Deliver",
@@ -69,6 +73,8 @@ __all__ = [
     "Request",
     "Response",
     "Session",
+    "StaticOptions",
+    "StaticServer",
     "StatusError",
     "Timeouts",
     "ToolkitError",
@@ -85,6 +91,7 @@ __all__ = [
 _WHERE = {
     "Abort": "server.abort",
     "App": "server.app",
+    "Compression": "server.compression",
     "Deliver": "server.answers",
     "Exchange": "protocol.exchange",
     "Headers": "protocol.headers",
@@ -93,6 +100,8 @@ _WHERE = {
     "Request": "server.request",
     "Response": "client.response",
     "Session": "client.session",
+    "StaticOptions": "server.static_options",
+    "StaticServer": "server.static",
     "Timeouts": "protocol.limits",
     "compiled": "protocol.compiled",
     "pair": "protocol.aio.pair",
