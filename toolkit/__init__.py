@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from toolkit.server.answers import Deliver
     from toolkit.server.app import App
     from toolkit.server.compression import Compression
+    from toolkit.server.middleware.compressed import Compressed
+    from toolkit.server.middleware.conditional import Conditional
     from toolkit.server.request import Request
     from toolkit.server.static import StaticServer
     from toolkit.server.static_options import StaticOptions
@@ -53,7 +55,9 @@ __all__ = [
     "App",
     "BodyNotReplayable",
     "Busy",
+    "Compressed",
     "Compression",
+    "Conditional",
     "ConnectError",
     "ConnectTimeout",
     "Deliver",
@@ -91,7 +95,9 @@ __all__ = [
 _WHERE = {
     "Abort": "server.abort",
     "App": "server.app",
+    "Compressed": "server.middleware.compressed",
     "Compression": "server.compression",
+    "Conditional": "server.middleware.conditional",
     "Deliver": "server.answers",
     "Exchange": "protocol.exchange",
     "Headers": "protocol.headers",

@@ -111,20 +111,21 @@ def encode_value(value: object, status: int = 200, headers: HeadersLike | None =
 
 
 class Streamed:
-    """A returned stream, unread, with its status and headers."""
+    """A returned stream, unread, with its status and headers; `coding` as `prepare` has it."""
 
-    __slots__ = ("headers", "source", "status")
+    __slots__ = ("coding", "headers", "source", "status")
 
     def __init__(self, status: int, headers: HeadersLike | None, source: AsyncIterable[bytes]) -> None:
         self.status = status
         self.headers = headers
         self.source = source
+        self.coding: str | None = None
 
     async def send(self, request: Request) -> None:
         """The answer that it is. A source with a `send_to` knows best how its bytes get into an exchange."""
         headers = self.headers if self.headers is not None else BYTES_HEADERS
         try:
-            await request.prepare(headers, self.status)
+            await request.prepare(headers, self.status, coding=self.coding)
         except BaseException:
             close_now = getattr(self.source, "close", None)
             if close_now is not None:
