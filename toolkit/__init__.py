@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from toolkit.server.middleware.compressed import Compressed
     from toolkit.server.middleware.conditional import Conditional
     from toolkit.server.request import Request
+    from toolkit.server.routers import Router
     from toolkit.server.static import StaticServer
     from toolkit.server.static_options import StaticOptions
 
@@ -76,6 +77,7 @@ __all__ = [
     "RemoteProtocolError",
     "Request",
     "Response",
+    "Router",
     "Session",
     "StaticOptions",
     "StaticServer",
@@ -105,6 +107,7 @@ _WHERE = {
     "Moved": "protocol.wire",
     "Request": "server.request",
     "Response": "client.response",
+    "Router": "server.routers",
     "Session": "client.session",
     "StaticOptions": "server.static_options",
     "StaticServer": "server.static",

@@ -65,7 +65,7 @@ class Watched:
             finally:
                 self.over.set()
 
-        self.web.route("/", methods=("GET", "POST"), on_eof=on_eof)(handler)  # type: ignore[arg-type]  # by name
+        self.web.route("/", methods=("GET", "POST"), on_eof=on_eof)(handler)  # type: ignore[call-overload]  # by name
 
 
 async def waits(r: Request, it: Watched) -> object:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import runpy
-import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
+from tests.helpers.programs import Program, programs, run_program
 from toolkit import Limits, Request, Response, Timeouts, errors
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -18,29 +16,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 UNITS = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "s": 1, "B/s": 1}
 
 
-class Program(NamedTuple):
-    """A fenced block of Python, and the text block right behind it: what the program prints."""
-
-    title: str
-    source: str
-    output: str
-
-    @property
-    def name(self) -> str:
-        """The file that its first line names, for those that others import; else one that nobody imports."""
-        named = re.match(r"# (\w+\.py)\n", self.source)
-        return named[1] if named else "program.py"
-
-
-def programs() -> list[Program]:
-    blocks = re.compile(
-        r"^### (?P<title>.+?)$(?P<text>.*?)^```python\n(?P<source>.*?)^```\n(?:\n```text\n(?P<output>.*?)^```\n)?",
-        re.MULTILINE | re.DOTALL,
-    )
-    return [Program(one["title"], one["source"], one["output"] or "") for one in blocks.finditer(README)]
-
-
-PROGRAMS = programs()
+PROGRAMS = programs(README)
 
 
 def test_every_block_of_python_is_found() -> None:
@@ -52,15 +28,8 @@ def test_every_block_of_python_is_found() -> None:
 def test_a_program_prints_what_the_readme_says(
     program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    named = [one for one in PROGRAMS if one.name != "program.py"]
-    for one in [*named, program]:
-        (tmp_path / one.name).write_text(one.source, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    try:
-        runpy.run_path(str(tmp_path / program.name), run_name="readme")
-    finally:
-        for one in named:
-            sys.modules.pop(one.name.removesuffix(".py"), None)
+    run_program(program, PROGRAMS, tmp_path)
     assert capsys.readouterr().out == program.output
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import subprocess
 import sys
@@ -387,7 +388,84 @@ async def test_run_serves_until_it_is_told_to_end(how: signal.Signals | str) -> 
         assert await process.wait() == 0
 
 
-# Exit hooks
+# Start and exit hooks
+
+
+async def test_start_hooks_run_before_the_application_listens_in_their_order() -> None:
+    web, inner = App(port=0), App(port=0)
+    seen: list[str] = []
+    web.mount("/in", inner)
+    web.mount("/again", inner)
+    inner.on_start(partial(seen.append, "inner start"))
+    inner.on_exit(partial(seen.append, "inner exit"))
+
+    @web.on_start
+    async def waiting() -> None:
+        await asyncio.sleep(0)
+        with pytest.raises(UseError, match="before the application listens"):
+            _ = web.server_address
+        seen.append("start")
+
+    web.on_exit(partial(seen.append, "exit"))
+    async with web:
+        assert seen == ["start", "inner start"]
+    assert seen == ["start", "inner start", "inner exit", "exit"]
+
+
+async def test_a_start_hook_that_fails_ends_the_start_and_what_was_begun_is_ended() -> None:
+    web, seen = App(port=0), list[str]()
+    web.on_start(partial(seen.append, "start"))
+    web.on_exit(partial(seen.append, "exit"))
+
+    @web.on_start
+    async def connect() -> None:
+        raise ConnectionRefusedError("no database")
+
+    web.on_start(partial(seen.append, "never"))
+    with pytest.raises(ConnectionRefusedError, match="no database") as caught:
+        await web.serve()
+    assert re.search(r"did not start: .* on_start hook .*connect \(.*test_app.py:\d+\)", caught.value.__notes__[0])
+    assert seen == ["start", "exit"]
+
+
+def test_a_start_hook_that_fails_ends_run() -> None:
+    web = App(port=0)
+    web.on_start(lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        web.run()
+
+
+async def test_it_starts_once_at_a_time() -> None:
+    web, begun, go_on = App(port=0), asyncio.Event(), asyncio.Event()
+
+    @web.on_start
+    async def wait() -> None:
+        begun.set()
+        await go_on.wait()
+
+    serving = asyncio.ensure_future(web.serve())
+    async with asyncio.timeout(PATIENCE):
+        await begun.wait()
+        with pytest.raises(UseError, match="is about to listen already"):
+            await web.serve()
+        go_on.set()
+        _ = await web.started()
+        await web.exit()
+        await serving
+
+
+async def test_a_lifespan_runs_the_hooks_without_an_address() -> None:
+    web, seen = App(), list[str]()
+    web.on_start(partial(seen.append, "start"))
+    web.on_exit(partial(seen.append, "exit"))
+    web.get("/")(lambda r: seen.append("request"))
+    async with web.lifespan() as same, Session(app=web) as http:
+        assert same is web
+        assert (await http.get("/")).status == 204
+    assert seen == ["start", "request", "exit"]
+    async with web.lifespan():
+        pass
+    assert seen == ["start", "request", "exit", "start", "exit"]
 
 
 async def test_exit_hooks_run_once_when_the_application_has_stopped() -> None:

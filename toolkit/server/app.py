@@ -8,55 +8,47 @@ import inspect
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import Limits, Timeouts
+from toolkit.server.binding import bind
 from toolkit.server.compression import Compression
 from toolkit.server.connection import ServerConnection
-from toolkit.server.routing import EofPolicy, Handler, Route, Router, default_path
+from toolkit.server.handlers import Handler, described
+from toolkit.server.routers import Router
 from toolkit.server.running import Running
 
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Awaitable, Callable, Generator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
     from types import TracebackType
 
-__all__ = ["App", "Hooks"]
+    from toolkit.server.hooks import Middleware
+    from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
+
+__all__ = ["App"]
 
 _H = TypeVar("_H", bound=Handler)
-_T = TypeVar("_T")
 
 CODINGS = frozenset(["gzip", "deflate", "br", "zstd"])
-HOOKS = {"before_middleware": "before", "after_middleware": "after", "handle_all_middleware": "handle_all"}
 
 
-class Hooks:
-    """Functions around every handler, in the order of their registration.
-
-    `before` run ahead of the handler, also when no route matched; `after` run in the end, whatever happened;
-    `handle_all` stand in for 404. The first that answers ends its list.
-    """
-
-    __slots__ = ("after", "before", "handle_all")
-
-    def __init__(self) -> None:
-        self.before: list[Handler] = []
-        self.after: list[Handler] = []
-        self.handle_all: list[Handler] = []
-
-
-class App:
+class App(Router):
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
     Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
     free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
     is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
-    requests; any other is answered 415. `compression` says what becomes of returned bodies that are large enough.
+    requests; any other is answered 415. `middlewares` stand around everything, the first one outermost.
+    `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict" (404),
+    "redirect" (308) or "ignore" (it is found). `compression` says what becomes of returned bodies that are large enough.
     """
+
+    _is_app = True
 
     def __init__(
         self,
@@ -70,7 +62,12 @@ class App:
         on_eof: EofPolicy = "answer",
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
         compression: Compression | None = Compression(),
+        middlewares: Sequence[Middleware] = (),
+        trailing_slash: SlashPolicy = "strict",
     ) -> None:
+        super().__init__(middlewares=middlewares)
+        if trailing_slash not in ("strict", "redirect", "ignore"):
+            raise UseError(f"trailing_slash={trailing_slash!r}: expected 'strict', 'redirect' or 'ignore'")
         self.host = host
         self.port = port
         self.unix = unix
@@ -80,122 +77,87 @@ class App:
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
         self.compression = compression
-        self.router = Router()
-        self.hooks: Hooks | None = None
+        self.trailing_slash: SlashPolicy = trailing_slash
+        self._table: RouteTable | None = None
         self._running: Running | None = None
         self._inherited: list[socket.socket] | None = None  # a worker process listens on what its supervisor bound
         self._start_waiters: list[asyncio.Future[None]] = []
         self._exit_waiters: list[asyncio.Future[None]] = []
         self._ended: asyncio.Future[None] | None = None
+        self._starting = False
+        self._start_hooks: list[Callable[[], object]] = []
         self._exit_hooks: list[Callable[[], object]] = []
         self._exit_due = True  # the exit hooks have not run since the application was made, or last listened
 
     # -- routes ------------------------------------------------------------------------------------------------
 
-    def route(
-        self, path: str, methods: Sequence[str] = ("GET",), *, on_eof: EofPolicy | None = None
-    ) -> Callable[[_H], _H]:
-        """Decorator: serve `path` for these methods. Raises `UseError` when they are taken."""
+    @property
+    def table(self) -> RouteTable:
+        """What requests are matched by. Raises `UseError` where two routes clash, naming both."""
+        table = self._table
+        if table is None:
+            table = self._table = bind(self)
+        return table
 
-        def register(handler: _H) -> _H:
-            self.router.add(Route(path, handler, methods, on_eof))
-            return handler
+    def _changed(self) -> None:
+        self._table = None
+        super()._changed()
+        if self._running is not None:
+            self._running.table = self.table
 
-        return register
+    def url_for(self, name: str, /, **values: object) -> str:
+        """The path of a route, percent-encoded; its name is `name=` of the route, or what its function is called.
 
-    def get(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
-        """Decorator: GET, and HEAD with it."""
-        return self.route(path, ("GET",), on_eof=on_eof)
-
-    def post(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
-        """Decorator: POST."""
-        return self.route(path, ("POST",), on_eof=on_eof)
-
-    def put(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
-        """Decorator: PUT."""
-        return self.route(path, ("PUT",), on_eof=on_eof)
-
-    def patch(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
-        """Decorator: PATCH."""
-        return self.route(path, ("PATCH",), on_eof=on_eof)
-
-    def delete(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
-        """Decorator: DELETE."""
-        return self.route(path, ("DELETE",), on_eof=on_eof)
-
-    def head(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
-        """Decorator: HEAD alone."""
-        return self.route(path, ("HEAD",), on_eof=on_eof)
-
-    def options(self, path: str, *, on_eof: EofPolicy | None = None) -> Callable[[_H], _H]:
-        """Decorator: OPTIONS."""
-        return self.route(path, ("OPTIONS",), on_eof=on_eof)
-
-    @overload
-    def add_route(self, path: _H) -> _H: ...
-
-    @overload
-    def add_route(self, path: str, handler: _H, methods: Sequence[str] = ()) -> _H: ...
-
-    def add_route(self, path: str | _H, handler: _H | None = None, methods: Sequence[str] = ()) -> _H:
-        """Register a handler for any method (or `methods`).
-
-        As a decorator, its `route="/x"` default or its own name is the path; a name that ends in
-        `before_middleware`, `after_middleware` or `handle_all_middleware` makes it a hook.
+        Raises `UseError` for a name that is none or is several routes', and for values that do not fit its parameters.
         """
-        if isinstance(path, str):
-            if handler is None:
-                raise UseError(f"add_route({path!r}) without a handler; give one, or use @web.get({path!r})")
-            self.router.add(Route(path, handler, methods, None))
-            return handler
-        handler = path
-        if not self._add_hook(getattr(handler, "__name__", ""), handler):
-            self.router.add(Route(default_path(handler), handler, methods, None))
-        return handler
+        return self.table.url_for(name, values)
 
-    def _add_hook(self, name: str, handler: Handler) -> bool:
-        for suffix, kind in HOOKS.items():
-            if name.endswith(suffix):
-                if self.hooks is None:
-                    self.hooks = Hooks()
-                getattr(self.hooks, kind).append(handler)
-                return True
-        return False
+    # -- beginning and end -------------------------------------------------------------------------------------
 
-    def attach(self, target: _T) -> _T:
-        """Serve the methods of a class (made without arguments) or of an object; returns it.
-
-        `_a_b` serves `/a/b` and `/a/b/`, `_` serves `/`, `__dot__` in a name stands for a dot; methods that take no
-        `r` are left alone, names ending in `_middleware` are hooks.
-        """
-        instance = target() if inspect.isclass(target) else target
-        for name in dir(type(instance)):
-            if name.startswith("__"):
-                continue
-            method = getattr(instance, name)
-            if not callable(method) or self._add_hook(name, method) or not name.startswith("_"):
-                continue
-            parameters = inspect.signature(method).parameters
-            if "r" not in parameters:
-                continue
-            path = "/" + name[1:].replace("__dot__", ".").replace("_", "/")
-            self.router.add(Route(path, method, (), None))
-            if path != "/":
-                self.router.add(Route(path + "/", method, (), None))
-        return target
+    def on_start(self, hook: _H) -> _H:
+        """Decorator: call (and await) `hook()` before the application listens; where it raises, it never does."""
+        self._start_hooks.append(hook)
+        return hook
 
     def on_exit(self, hook: _H) -> _H:
         """Decorator: call (and await) `hook()` once the application has stopped, or at the end of `with web:`."""
         self._exit_hooks.append(hook)
         return hook
 
+    async def _run_start_hooks(self) -> None:
+        for app in self._applications():
+            for hook in app._start_hooks:
+                try:
+                    value = hook()
+                    if inspect.isawaitable(value):
+                        await value
+                except Exception as error:
+                    error.add_note(f"the application did not start: this is from its on_start hook {described(hook)}")
+                    raise
+
     async def _run_exit_hooks(self) -> None:
         if self._exit_due:
             self._exit_due = False
-            for hook in self._exit_hooks:
-                value = hook()
-                if inspect.isawaitable(value):
-                    await value
+            for app in reversed(self._applications()):
+                for hook in app._exit_hooks:
+                    value = hook()
+                    if inspect.isawaitable(value):
+                        await value
+
+    def _applications(self) -> list[App]:
+        """This one, and those mounted in it, each once."""
+        return list(dict.fromkeys(one for one in self._everything() if isinstance(one, App)))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[App]:
+        """`async with web.lifespan():` what `on_start` and `on_exit` say, without an address: for use in memory."""
+        self._exit_due = True
+        try:
+            await self._run_start_hooks()
+            yield self
+        finally:
+            await self.exit()
+            await self._run_exit_hooks()  # where nothing was served, `exit` had nothing to end
 
     def accepts_coding(self, content_encoding: str) -> bool:
         """Whether each of these codings may come in a request."""
@@ -239,14 +201,24 @@ class App:
         running = self._bind()
         if running.servers:
             raise UseError(f"this App listens already, on {running.address}")
-        await running.listen(
-            self.host if host is None else host,
-            self.port if port is None else port,
-            self.unix if unix is None else unix,
-            self.tls if tls is None else tls,
-            self._inherited,
-        )
-        self._exit_due = True
+        if self._starting:
+            raise UseError("this App is about to listen already; its on_start hooks are running")
+        self._starting = self._exit_due = True
+        try:
+            await self._run_start_hooks()
+            await running.listen(
+                self.host if host is None else host,
+                self.port if port is None else port,
+                self.unix if unix is None else unix,
+                self.tls if tls is None else tls,
+                self._inherited,
+            )
+        except BaseException:
+            if any(app._start_hooks for app in self._applications()):
+                await self._run_exit_hooks()  # what the hooks before had opened is closed
+            raise
+        finally:
+            self._starting = False
         waiters, self._start_waiters = self._start_waiters, []
         for waiter in waiters:
             if not waiter.done():

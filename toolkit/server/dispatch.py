@@ -25,8 +25,8 @@ from toolkit.server.request import AnswerComplete
 
 if TYPE_CHECKING:
     from toolkit.server.connection import ServerConnection
+    from toolkit.server.handlers import Coroutine, Handler
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine, Handler
 
 __all__ = ["answer_error", "call_inline", "run"]
 
@@ -35,7 +35,9 @@ log = logging.getLogger("toolkit.server")
 PLAIN: Final = frozenset([dict, list, str, bytes, tuple, type(None)])  # nothing to wait for, and no ABC need be asked
 
 
-def call_inline(connection: ServerConnection, request: Request, handler: Handler, parameters: dict[str, str]) -> None:
+def call_inline(
+    connection: ServerConnection, request: Request, handler: Handler, parameters: dict[str, object]
+) -> None:
     """A plain function, called at once."""
     try:
         CURRENT.set(request)
@@ -69,7 +71,7 @@ async def run(
     connection: ServerConnection,
     request: Request,
     handler: Coroutine,
-    parameters: dict[str, str],
+    parameters: dict[str, object],
 ) -> None:
     """The body of a request's task: wait for the handler, and answer with what it returned or raised."""
     CURRENT.set(request)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from toolkit.protocol.head import RequestHead
     from toolkit.protocol.limits import Limits
+    from toolkit.server.app import App
     from toolkit.server.connection import ServerConnection
+    from toolkit.server.routing import Route
 
 __all__ = ["AnswerComplete", "CancelledBy", "Request"]
 
@@ -43,6 +45,7 @@ class Request(Exchange):
         "_head",
         "_peer",
         "_prepared_early",
+        "_route",
         "_shields",
         "_status",
         "auto_head",
@@ -64,7 +67,8 @@ class Request(Exchange):
         self._detached = False
         self._shields = 0
         self.cancelled_by: CancelledBy | None = None
-        self.path_params: dict[str, str] = {}
+        self.path_params: dict[str, object] = {}
+        self._route: Route | None = None
         self.auto_head = False
         self.on_eof = "answer"
 
@@ -151,6 +155,34 @@ class Request(Exchange):
                 return Headers()
             self._response_headers = Headers.from_fields(self._answer_fields)
         return self._response_headers
+
+    # -- where it leads ----------------------------------------------------------------------------------------
+
+    @property
+    def route(self) -> Route | None:
+        """The route that serves this request; None where none does (404, 405, the automatic answer to OPTIONS)."""
+        route = self._route
+        return None if route is None or route.automatic else route
+
+    @property
+    def app(self) -> App:
+        """The application that this request is for: of several mounted in one another, the innermost."""
+        route = self._route
+        app = None if route is None else route.app
+        return self._connection.running.app if app is None else app
+
+    @property
+    def mount_path(self) -> str:
+        """The part of `path` that `app` is mounted at; "" for an application that is not."""
+        route = self._route
+        if route is None or not route.mount_path:
+            return ""
+        return unquote("/".join(self.raw_path.split("/")[: route.mount_path.count("/") + 1]))
+
+    def url_for(self, name: str, /, **values: object) -> str:
+        """See `App.url_for`; names are looked up near the present route first, and mounts count."""
+        route = self._route
+        return self._connection.running.table.url_for(name, values, "" if route is None else route.namespace)
 
     @property
     def _limits(self) -> Limits:

@@ -23,8 +23,8 @@ from toolkit.server.abort import Abort
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
 from toolkit.server.dispatch import answer_error, call_inline, run
-from toolkit.server.hooks import hooked
 from toolkit.server.listening import BACKLOG, address_of, bind_found, bind_unix, unlink
+from toolkit.server.routing import NO_PARAMETERS
 
 if TYPE_CHECKING:
     import ssl
@@ -79,7 +79,7 @@ class Running:
         self._unsettled: ServerConnection | None = None  # what `_settled` waits for: one of them
         self._unix_path: str | None = None
         self._secure = False
-        self._find = app.router.find
+        self.table = app.table
         self.parser = RequestHeadParser(app.limits)  # of all connections: it holds nothing between two heads
 
     # -- listening ---------------------------------------------------------------------------------------------
@@ -147,7 +147,17 @@ class Running:
         head = request._head
         target = head.target
         path = target if "?" not in target and target[0] == "/" else request.raw_path
-        route, parameters, allowed = self._find(head.method, path)
+        try:
+            found, parameters, resource = self.table.find(head.method, path)
+            if found is None or found.automatic:
+                route, parameters = self.table.stand_in(head.method, path, found, resource)
+            else:
+                route = found
+        except Exception as error:  # a converter's fault
+            answer_error(request, error)
+            connection.handler_done(request)
+            return
+        request._route = route
         inbound = request._in
         if inbound is not None:
             if inbound.coding and not app.accepts_coding(inbound.coding):
@@ -155,28 +165,22 @@ class Running:
                 return
             if not inbound.ended:
                 connection.watch_body(request)
-        if route is not None:
-            if parameters:
-                request.path_params = parameters
-            if head.method == "HEAD" and "HEAD" not in route.methods:
-                request.auto_head = True
-            on_eof = route.on_eof or app.on_eof
-            if on_eof != "answer":
-                request.on_eof = on_eof
-            if app.hooks is None:
-                if route.coroutine is None:
-                    call_inline(connection, request, route.handler, parameters)
-                else:
-                    connection.task = self.loop.create_task(run(connection, request, route.coroutine, parameters))
-                return
-        elif allowed and (app.hooks is None or not app.hooks.handle_all):
-            abort = Abort("Method Not Allowed", 405, {"allow": ", ".join(allowed)})
-            self._refuse_request(connection, request, abort)
-            return
-        elif app.hooks is None:
-            self._refuse_request(connection, request, Abort(reason_phrase(404), 404))
-            return
-        connection.task = self.loop.create_task(run(connection, request, hooked(route, parameters, app.hooks), {}))
+        if parameters:
+            request.path_params = parameters
+        if head.method == "HEAD" and "HEAD" not in route.methods:
+            request.auto_head = True
+        if route.on_eof == "cancel":
+            request.on_eof = "cancel"
+        chain = route.chain
+        if chain is not None:
+            connection.task = self.loop.create_task(run(connection, request, chain, NO_PARAMETERS))
+        elif route.refusal is not None:
+            status, headers = route.refusal
+            self._refuse_request(connection, request, Abort(reason_phrase(status), status, headers))
+        elif route.coroutine is not None:
+            connection.task = self.loop.create_task(run(connection, request, route.coroutine, parameters))
+        else:
+            call_inline(connection, request, route.handler, parameters)
 
     def compressed(self, request: Request, answer: Answer) -> Answer | Streamed:
         """A large answer as it is to be sent."""
