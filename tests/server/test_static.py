@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import socket
@@ -17,7 +18,7 @@ from toolkit import App, Session, StaticOptions, StaticServer, UseError
 from toolkit.server.compression import Compression
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from toolkit import Request
@@ -214,7 +215,8 @@ async def test_dotfiles_are_served_where_they_are_wanted(folder: Path) -> None:
 async def test_a_prefix_is_a_whole_segment(folder: Path) -> None:
     web = application(folder, route="/static/")
     assert (await get(web, "/static/short.txt")).body == b"short"
-    assert (await get(web, "/static")).body == b"<p>home"
+    got = await get(web, "/static?a")
+    assert (got.status, got.headers["location"]) == (308, "./static/?a")
     assert (await get(web, "/static/")).body == b"<p>home"
     for path in ("/short.txt", "/staticshort.txt", "/static-short.txt", "/stati", "/"):
         assert (await get(web, path)).status == 404
@@ -499,3 +501,126 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path) -> None:
 
 async def test_a_folder_that_is_not_there_serves_nothing(tmp_path: Path) -> None:
     assert (await get(application(tmp_path / "none"), "/a")).status == 404
+
+
+# --- as routes ---
+
+
+async def test_a_folder_is_a_route_like_others(folder: Path) -> None:
+    web = App(port=0)
+
+    @web.get("/assets/made.txt")
+    def made(r: Request) -> str:
+        return "made"
+
+    web.static("/assets", folder, StaticOptions(max_age=60))
+    (folder / "made.txt").write_bytes(b"in the folder")
+    assert (await get(web, "/assets/short.txt")).body == b"short"
+    assert (await get(web, "/assets/short.txt")).headers["cache-control"] == "public, max-age=60"
+    assert (await get(web, "/assets/docs/deep/page.html")).body == b"<p>deep"
+    assert (await get(web, "/assets/made.txt")).body == b"made"
+    assert (await get(web, "/assets/")).body == b"<p>home"
+    assert (await get(web, "/assets/docs/")).body == b"<p>docs"
+    assert (await get(web, "/assets/large.bin", range="bytes=5-9")).body == bytes(range(5, 10))
+    assert (await get(web, "/assets/large.bin", "HEAD")).headers["content-length"] == "256000"
+    assert (await get(web, "/assets/with%20space%20%C3%A4.txt")).body == b"spaced"
+    assert (await get(web, "/assets/a%2520b.txt")).body == b"literally"
+    assert (await get(web, "/assets/style.css", accept_encoding="br")).decoded == TEXT
+    for path, to in {"/assets": "./assets/", "/assets/docs": "./docs/"}.items():
+        got = await get(web, path)
+        assert (got.status, got.headers["location"]) == (308, to)
+
+
+async def test_a_route_at_the_root(folder: Path) -> None:
+    web = App(port=0)
+    web.static("/", folder)
+    assert (await get(web, "/")).body == b"<p>home"
+    assert (await get(web, "/docs/")).body == b"<p>docs"
+    for path in ("//evil.example", "//docs", "/%2fdocs"):
+        got = await get(web, path)
+        assert got.status == 404
+        assert "location" not in got.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/none",
+        "/..%2foutside.txt",
+        "/%2e%2e/outside.txt",
+        "/%2e%2e%2foutside.txt",
+        "/docs%2findex.html",
+        "/docs%5cindex.html",
+        "/short.txt%00",
+        "/.env",
+        "//outside.txt",
+        "/c:/outside.txt",
+        "/out.txt",
+        "/fifo",
+        "/bare/",
+        "/a%20b.txt",
+    ],
+)
+async def test_a_route_serves_no_more_than_the_folder(folder: Path, path: str) -> None:
+    os.symlink("../outside.txt", folder / "out.txt")
+    os.mkfifo(folder / "fifo")
+    web = App(port=0)
+    web.static("/assets", folder)
+    got = await get(web, f"/assets{path}")
+    assert got.status == 404
+    assert b"outside" not in got.body
+
+
+async def test_other_methods_of_a_route_are_405(folder: Path) -> None:
+    web = App(port=0)
+    web.static("/assets", folder)
+    got = await get(web, "/assets/short.txt", "POST")
+    assert got.status == 405
+    assert got.headers["allow"] == "GET, HEAD, OPTIONS"
+    assert (await get(web, "/assets/short.txt", "OPTIONS")).status == 204
+
+
+async def test_in_a_group_names_are_those_below_it(folder: Path) -> None:
+    web = App(port=0)
+    web.group("/v1").static("/assets", folder)
+    assert (await get(web, "/v1/assets/docs/deep/page.html")).body == b"<p>deep"
+    assert (await get(web, "/v1/assets")).headers["location"] == "./assets/"
+
+
+async def test_a_file_s_path_is_found_by_a_name(folder: Path) -> None:
+    web = App(port=0)
+    web.static("/assets", folder, name="asset")
+    assert web.url_for("asset", path="docs/with space.html") == "/assets/docs/with%20space.html"
+
+
+async def test_a_middleware_may_stand_around_files(folder: Path) -> None:
+    web = App(port=0)
+    seen = []
+
+    async def note(handler: Callable[[Request], Awaitable[object]], r: Request) -> object:
+        value = await handler(r)
+        seen.append(type(value).__name__)
+        return value
+
+    web.static("/assets", folder, middlewares=[note])
+    assert (await get(web, "/assets/short.txt")).body == b"short"
+    assert (await get(web, "/assets/large.bin")).body == bytes(range(256)) * 1000
+    assert (await get(web, "/assets/style.css", accept_encoding="gzip")).decoded == TEXT
+    assert (await get(web, "/assets/")).body == b"<p>home"
+    assert seen == ["Answer", "Streamed", "Answer", "Answer"]
+
+
+async def test_a_small_file_is_answered_without_a_task(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    web = App(port=0)
+    web.static("/assets", folder)
+    tasks = []
+    really = StaticServer.serve
+
+    def serve(self: StaticServer, r: Request, path: str = "") -> object:
+        tasks.append(asyncio.current_task())
+        return really(self, r, path)
+
+    monkeypatch.setattr(StaticServer, "serve", serve)
+    web.static("/other", folder)
+    assert (await get(web, "/other/short.txt")).body == b"short"
+    assert tasks == [None]

@@ -45,7 +45,7 @@ class App(Router):
     is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
     requests; any other is answered 415. `middlewares` stand around everything, the first one outermost.
     `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict" (404),
-    "redirect" (308) or "ignore" (it is found). `compression` says what becomes of returned bodies that are large enough.
+    "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
     """
 
     _is_app = True

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from toolkit.errors import UseError
 from toolkit.protocol.conditional import Conditions, read_conditions
@@ -64,8 +64,9 @@ class StaticServer:
         index: str | None = None,
         cache_control: Mapping[str, object] | str | None = None,
         *,
-        options: StaticOptions = StaticOptions(),
+        options: StaticOptions | None = None,
     ) -> None:
+        options = options or StaticOptions()
         if not route.startswith("/"):
             raise UseError(f"StaticServer({route!r}): expected a path that begins with '/'")
         if chunk_size is not None and chunk_size < 1:
@@ -84,7 +85,9 @@ class StaticServer:
         path = r.raw_path
         prefix = self.prefix
         if prefix:
-            if path != prefix and not path.startswith(f"{prefix}/"):
+            if path == prefix:
+                return _add_slash(r) if self.folder.find("/", encoded=True) is not None else None
+            if not path.startswith(f"{prefix}/"):
                 return None
             path = path[len(prefix) :]
         return self.answer_path(r, path)
@@ -95,6 +98,8 @@ class StaticServer:
         raw = r.raw_path
         if "%" in raw and ("%2f" in raw or "%2F" in raw):
             raise Abort(reason_phrase(404), 404)
+        if not path and not raw.endswith("/"):
+            return _add_slash(r)
         answer = self.answer_path(r, f"/{path}", encoded=False)
         if answer is None:
             raise Abort(reason_phrase(404), 404)
@@ -181,13 +186,17 @@ class StaticServer:
         names = entry.folder
         assert names is not None
         if not entry.path.endswith("/") and names:
-            last = quote(names[-1], safe="")
-            query = f"?{request.query}" if request.query else ""
-            # A reference to the last name leads to no other host, whatever the path before it looks like.
-            return Deliver.redirect(f"./{last}/{query}", 308)
+            return _add_slash(request)
         accept = join_fields(request._head.fields, b"accept")
         wanted = None if accept is None else accept.decode("latin-1")
         return list_folder(self.folder.root, names, request.path, wanted, dotfiles=self.options.dotfiles)
+
+
+def _add_slash(request: Request) -> Answer:
+    """To the same path with a slash: relative to it, so that no path can lead to another host (CVE-2021-21330)."""
+    last = quote(unquote(request.raw_path.rpartition("/")[2]), safe="")
+    query = f"?{request.query}" if request.query else ""
+    return Deliver.redirect(f"./{last}/{query}", 308)
 
 
 def _whole(known: ContentType, body: bytes) -> Answer:

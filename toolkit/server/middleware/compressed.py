@@ -10,8 +10,8 @@ from toolkit.server.answers import Answer, Streamed, encode_returned
 from toolkit.server.compression import Compression, compressed, has_credentials
 
 if TYPE_CHECKING:
+    from toolkit.server.handlers import Coroutine
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine
 
 __all__ = ["Compressed"]
 

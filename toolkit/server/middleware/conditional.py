@@ -15,8 +15,8 @@ from toolkit.server.abort import Abort
 from toolkit.server.answers import Answer, Streamed, encode_returned
 
 if TYPE_CHECKING:
+    from toolkit.server.handlers import Coroutine
     from toolkit.server.request import Request
-    from toolkit.server.routing import Coroutine
 
 __all__ = ["Conditional"]
 
