@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
+import toolkit.server.abort
 from toolkit import Abort, App, Request, Session
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, UseError
+from toolkit.protocol.headers import Headers
+from toolkit.protocol.status import reason_phrase
+from toolkit.server.abort import (
+    ContentTooLarge,
+    Gone,
+    MethodNotAllowed,
+    NotFound,
+    ServiceUnavailable,
+    StatusAbort,
+    TooManyRequests,
+    Unauthorized,
+)
 
 
 def test_it_stands_outside_the_tree_of_errors() -> None:
@@ -66,3 +81,81 @@ async def test_one_that_cannot_be_sent_is_a_500(status: int, headers: dict[str, 
 
     async with Session(app=web) as http:
         assert (await http.get("/")).status == 500
+
+
+NAMED = [
+    getattr(toolkit.server.abort, name)
+    for name in toolkit.server.abort.__all__
+    if name not in ("Abort", "StatusAbort", "named_abort")
+]
+
+
+@pytest.mark.parametrize("kind", NAMED, ids=lambda kind: kind.__name__)
+def test_named_errors_are_the_registered_statuses(kind: type[StatusAbort]) -> None:
+    error = MethodNotAllowed(["GET"]) if kind is MethodNotAllowed else kind()
+    assert isinstance(error, Abort)
+    assert not isinstance(error, ToolkitError)
+    assert reason_phrase(error.status).replace(" ", "").replace("-", "") == kind.__name__
+    assert (error.message, str(error)) == (reason_phrase(error.status), reason_phrase(error.status))
+    assert (kind.__doc__ or "").startswith(str(error.status))
+    assert kind is MethodNotAllowed or kind("why", {"x-a": "b"}).message == "why"
+
+
+def test_subclassing_makes_new_ones() -> None:
+    class NoSuchUser(NotFound):
+        """Nobody of that name."""
+
+    class Teapot(StatusAbort, status=418):
+        """Short and stout."""
+
+    assert (NoSuchUser("no x").status, NoSuchUser("no x").message) == (404, "no x")
+    assert (Teapot().status, Teapot().message) == (418, "I'm a Teapot")
+    for bad in (200, 600, "404"):
+        with pytest.raises(UseError, match="expected an error's status, 400 to 599"):
+
+            class Wrong(StatusAbort, status=bad):  # type: ignore[arg-type]
+                """No error's."""
+
+
+@pytest.mark.parametrize(
+    ("section", "error", "name", "value"),
+    [
+        ("RFC 9110 15.5.2", Unauthorized(), "www-authenticate", "Bearer"),
+        ("RFC 9110 15.5.2", Unauthorized("who?", challenge='Basic realm="x"'), "www-authenticate", 'Basic realm="x"'),
+        ("RFC 9110 15.5.2", Unauthorized("", {"WWW-Authenticate": "Own"}), "www-authenticate", "Own"),
+        ("RFC 9110 15.5.6", MethodNotAllowed(["GET", "PUT"]), "allow", "GET, PUT"),
+        ("RFC 9110 15.5.6", MethodNotAllowed([]), "allow", ""),
+        ("RFC 9110 10.2.3", TooManyRequests(retry_after=2.1), "retry-after", "3"),
+        ("RFC 9110 10.2.3", TooManyRequests(retry_after=-1), "retry-after", "0"),
+        ("RFC 9110 10.2.3", ContentTooLarge(retry_after=5), "retry-after", "5"),
+        (
+            "RFC 9110 10.2.3",
+            ServiceUnavailable(retry_after=datetime(2026, 11, 21, tzinfo=UTC)),
+            "retry-after",
+            "Sat, 21 Nov 2026 00:00:00 GMT",
+        ),
+        ("RFC 9110 10.2.3", TooManyRequests(), "retry-after", None),
+        ("", Gone("", {"x-a": "b"}), "x-a", "b"),
+    ],
+)
+def test_fields_that_belong_to_a_status(section: str, error: Abort, name: str, value: str | None) -> None:
+    assert Headers(error.headers).get(name) == value
+
+
+def test_what_was_meant_otherwise_is_refused() -> None:
+    with pytest.raises(UseError, match="expected the allowed methods"):
+        MethodNotAllowed("GET")
+    with pytest.raises(UseError, match="no time zone"):
+        TooManyRequests(retry_after=datetime(2026, 11, 21))
+
+
+async def test_a_named_error_is_the_answer() -> None:
+    web = App(port=0)
+
+    @web.get("/")
+    async def handler(r: Request) -> None:
+        raise MethodNotAllowed(["PUT"], "not here")
+
+    async with Session(app=web) as http:
+        x = await http.get("/")
+        assert (x.status, x.content, x.headers["allow"]) == (405, b"not here", "PUT")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
-from toolkit import App, Deliver, Request, Session
+from toolkit import App, Cookie, Deliver, Reply, Request, Session
 from toolkit.errors import LocalProtocolError, UseError
 from toolkit.server.answers import Answer, encode_returned, encode_value
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
 
 JSON, TEXT, HTML, BYTES = (
     "application/json",
@@ -154,3 +160,138 @@ async def test_fields_that_are_added_to_an_answer_are_sent_with_it_alone() -> No
     async with Session(app=web) as http:
         assert (await http.get("/more")).headers["x-more"] == "1"
         assert "x-more" not in (await http.get("/plain")).headers
+
+
+# Answers with everything in one place
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "kind", "body"),
+    [
+        (Reply(), 200, None, b""),
+        (Reply("x"), 200, TEXT, b"x"),
+        (Reply({"a": 1}, 201), 201, JSON, b'{"a":1}'),
+        (Reply(b"x", headers={"content-type": "a/b"}), 200, "a/b", b"x"),
+        (Reply("<p>", content_type="text/html"), 200, "text/html", b"<p>"),
+        (Reply("x", headers={"Content-Type": "a/b"}, content_type="c/d"), 200, "c/d", b"x"),
+        (Deliver.xml("<a/>"), 200, "application/xml; charset=utf-8", b"<a/>"),
+        (Deliver.xml(b"<a/>", 201), 201, "application/xml; charset=utf-8", b"<a/>"),
+        (
+            Deliver.xml({"a": {"b": "<1>"}}),
+            200,
+            "application/xml; charset=utf-8",
+            b'<?xml version="1.0" encoding="utf-8"?>\n<a><b>&lt;1&gt;</b></a>',
+        ),
+    ],
+)
+def test_replies_and_xml(answer: Answer, status: int, kind: str | None, body: bytes) -> None:
+    got_status, fields, got_body = shown(answer)
+    assert (got_status, got_body, fields.get("content-type")) == (status, body, kind)
+
+
+def test_a_reply_with_cookies() -> None:
+    for cookies in ({"a": "b", "c": "d"}, [Cookie("a", "b", path="/", samesite="Lax"), Cookie("c", "d", max_age=1)]):
+        fields = [value for name, value in Reply("x", cookies=cookies).fields if name == b"set-cookie"]
+        assert fields[0] == b"a=b; Path=/; SameSite=Lax"
+        assert len(fields) == 2
+    with pytest.raises(LocalProtocolError):
+        _ = Reply("x", cookies={"a": "b; c"})
+
+
+def test_what_cannot_be_a_reply_or_xml_is_a_use_error() -> None:
+    for bad in (1, Deliver.text("x"), object()):
+        with pytest.raises(UseError):
+            _ = Reply(bad)
+    for two in ({"a": 1, "b": 2}, {}):
+        with pytest.raises(UseError, match="expected a dict with one root"):
+            _ = Deliver.xml(two)
+
+
+async def test_a_reply_may_be_returned_or_awaited() -> None:
+    web = App(port=0)
+
+    @web.get("/awaited")
+    async def awaited(r: Request) -> None:
+        await Reply("x", 201, cookies={"a": "b"})
+
+    web.get("/returned")(lambda r: Reply("x", 201, cookies={"a": "b"}))
+    async with Session(app=web) as http:
+        for path in ("/awaited", "/returned"):
+            x = await http.get(path)
+            assert (x.status, x.content, x.headers["set-cookie"]) == (201, b"x", "a=b; Path=/; SameSite=Lax")
+
+
+async def pieces() -> AsyncIterator[str]:
+    yield "a"
+    yield "b"
+
+
+@pytest.mark.parametrize("how", ["awaited", "returned", "plain"])
+@pytest.mark.parametrize("kind", ["async", "plain"])
+async def test_deliver_stream(how: str, kind: str) -> None:
+    web = App(port=0)
+
+    def make() -> Answer:
+        source = pieces() if kind == "async" else iter(["a", "b"])
+        return Deliver.stream(source, 201, {"x-a": "b"}, content_type="text/csv")
+
+    @web.get("/awaited")
+    async def awaited(r: Request) -> None:
+        await make()
+
+    @web.get("/returned")
+    async def returned(r: Request) -> object:
+        return make()
+
+    web.get("/plain")(lambda r: make())
+    async with Session(app=web) as http:
+        x = await http.get(f"/{how}")
+        assert (x.status, x.content, x.content_type, x.headers["x-a"]) == (201, b"ab", "text/csv", "b")
+
+
+async def test_deliver_stream_of_a_file_and_of_an_exchange(tmp_path: Path) -> None:
+    web = App(port=0)
+    (tmp_path / "x").write_bytes(b"data")
+
+    @web.get("/file")
+    def file(r: Request) -> object:
+        return Deliver.stream(open(tmp_path / "x", "rb"))
+
+    @web.post("/echo")
+    async def echo(r: Request) -> object:
+        return Deliver.stream(r, content_type=r.content_type)
+
+    async with Session(app=web) as http:
+        assert (await http.get("/file")).content == b"data"
+        x = await http.post("/echo", {"content-type": "a/b"}, body=b"back")
+        assert (x.content, x.content_type) == (b"back", "a/b")
+
+
+def test_what_is_no_stream_is_a_use_error() -> None:
+    for bad in (pieces, [b"a"], b"a", None, 1):
+        with pytest.raises(UseError, match="call a generator function first"):
+            _ = Deliver.stream(bad)
+
+
+def test_a_redirect_stays_where_it_was_meant_to() -> None:
+    assert dict(Deliver.redirect("//evil.test/x").fields)[b"location"] == b"/evil.test/x"
+    for location, status in (("javascript:alert(1)", 302), ("/x", 200), ("", 302)):
+        with pytest.raises(UseError):
+            _ = Deliver.redirect(location, status)
+
+
+async def test_early_hints_before_a_returned_value() -> None:
+    """RFC 8297: links that the client may fetch while the answer is being made."""
+    web = App(port=0)
+
+    @web.get("/")
+    async def handler(r: Request) -> object:
+        await r.inform(103, {"link": "</style.css>; rel=preload; as=style"})
+        return Deliver.html("<p>")
+
+    async with Session(app=web) as http:
+        x = await http.get("/")
+        assert (x.status, x.content) == (200, b"<p>")
+        assert [(status, headers["link"]) for status, headers in x.interim] == [
+            (103, "</style.css>; rel=preload; as=style")
+        ]

@@ -26,6 +26,7 @@ from toolkit.errors import (
 from toolkit.protocol.compiled import mypyc_attr
 from toolkit.protocol.framing import LENGTH, NONE, RAW_BYTES
 from toolkit.protocol.headers import Headers, HeadersLike, find_field
+from toolkit.protocol.limits import FormLimits
 from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
 from toolkit.protocol.status import reason_phrase
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
     from types import TracebackType
 
+    from toolkit.protocol.aio.forms import Form, Parts
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.inbound import Inbound, Pull
 
@@ -132,6 +134,21 @@ class Response(SentRequest):
         if status >= 400:
             raise StatusError(self._say(f"answered {status} {self.reason}"), status, self)
         return self
+
+    # -- forms --------------------------------------------------------------------------------------------------
+
+    async def form(self, limits: FormLimits | None = None) -> Form:
+        """The form that the answer is, urlencoded or multipart; `limits` are those of `FormLimits()` without any."""
+        from toolkit.protocol.aio.forms import form_of
+
+        await self.head()
+        return await form_of(self, FormLimits() if limits is None else limits)
+
+    def multipart(self, limits: FormLimits | None = None) -> Parts:
+        """The answer's parts as they arrive, of any kind of multipart body; its head must be here: `await x.head()`."""
+        from toolkit.protocol.aio.forms import Parts
+
+        return Parts(self, FormLimits() if limits is None else limits)
 
     # -- beginning ---------------------------------------------------------------------------------------------
 

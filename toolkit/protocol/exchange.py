@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterable
 
+    from toolkit.protocol.extra import Extra
     from toolkit.protocol.inbound import Inbound
     from toolkit.protocol.outbound_coding import OutboundCoding
     from toolkit.protocol.wire import Owner, Wire
@@ -57,6 +58,7 @@ class Exchange(Readable):
         "_coding",
         "_discard",
         "_error",
+        "_extra",
         "_framing",
         "_handling",
         "_left",
@@ -86,6 +88,7 @@ class Exchange(Readable):
         self._coding: OutboundCoding | None = None
         self._whole: bytes | None = None
         self._store: dict[str, object] | None = None
+        self._extra: Extra | None = None
         self._request_headers: Headers | None = None
         self._response_headers: Headers | None = None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Limits", "Timeouts"]
+__all__ = ["FormLimits", "Limits", "Timeouts"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -52,3 +52,23 @@ class Timeouts:
     linger: float | None = 2  #: a lingering close reads at most so long (RFC 9112 9.6)
     hold: float | None = 5  #: a body left by its handler or its `async with`, until somebody reads it
     grace: float | None = 10  #: server: running exchanges at exit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormLimits:
+    """Bounds of a form, in bytes unless said otherwise; what is over one is refused with 413. The same on both ends.
+
+    They count decoded bytes. Those of a part's header, of parts and of the body hold for `multipart()` as well, where
+    the application reads the parts itself; None is no bound.
+    """
+
+    body: int | None = 256 * MIB  #: all of the form; a disk is at stake. PHP 8 MiB, nginx 1 MiB, for handlers' defaults
+    file: int | None = 64 * MIB  #: one file
+    files: int = 100  #: files, a count. Django 100 (CVE-2023-24580)
+    fields: int = 1000  #: text fields, a count. Django 1000, Starlette 1000 (CVE-2023-30798)
+    field: int = 1 * MIB  #: one text field. Starlette 1 MiB (CVE-2024-47874)
+    text: int = 8 * MIB  #: all text fields with their names, which are held in memory
+    parts: int = 1100  #: parts, a count, of whatever kind
+    part_head: int = 8 * KIB  #: the header section of a part. Starlette 16 fields of 4 KiB since GHSA-59g5
+    part_fields: int = 16  #: header fields of a part, a count; RFC 7578 4.8 knows three
+    memory: int = 256 * KIB  #: a file of `form()` that is held in memory; a larger one goes to a temporary file

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from toolkit.protocol.readable import Readable
 
-__all__ = ["charset_of", "lines_of"]
+__all__ = ["CHARSETS", "charset_of", "label_of", "lines_of"]
 
 # What the standard library calls a codec is more than a charset, and a peer chooses: `punycode` is quadratic,
 # `unicode_escape` reads escapes, and every unknown name stays in a cache. So: labels in use.
@@ -55,12 +55,17 @@ CHARSETS: Final = frozenset(
 
 def charset_of(content_type: str) -> str:
     """The charset parameter, if it is one of those above; UTF-8 otherwise."""
+    label = label_of(content_type)
+    return label if label in CHARSETS else "utf-8"
+
+
+def label_of(content_type: str) -> str | None:
+    """The charset parameter as it came, in lower case; None without one."""
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
-            label = value.strip().strip('"').lower().replace("_", "-")
-            return label if label in CHARSETS else "utf-8"
-    return "utf-8"
+            return value.strip().strip('"').lower().replace("_", "-")
+    return None
 
 
 async def lines_of(x: Readable, limit: int | None) -> AsyncIterator[str]:

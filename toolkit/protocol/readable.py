@@ -132,29 +132,47 @@ class Readable:
 
     async def text(self, limit: int | None = None) -> str:
         """The whole body as text, by the charset of its content-type, UTF-8 without one; bad bytes become U+FFFD."""
+        self._check_charset()
         return (await self.read(limit)).decode(charset_of(self.content_type), "replace")
 
-    async def json(self, limit: int | None = None) -> Json:
-        """The whole body, parsed. Raises `RemoteProtocolError` (status hint 400) when it is not JSON (RFC 8259)."""
+    async def json(self, limit: int | None = None, *, any_type: bool = False) -> Json:
+        """The whole body, parsed. Raises `RemoteProtocolError` (status hint 400) when it is not JSON (RFC 8259).
+
+        On a server a content type that says something else is refused (415) unless `any_type` is true.
+        """
         import orjson
 
+        charset = self._expect_type("json", any_type)
         data = await self.read(limit)
         try:
+            if charset is not None:
+                data = data.decode(charset).encode()
             value: Json = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
+        except ValueError as error:
             raise caused(self._refused(RemoteProtocolError(f"the body is not JSON: {error}")), None)
         return value
 
-    async def xml(self, limit: int | None = None) -> dict[str, Json]:
-        """The whole body as xmltodict reads it. Needs the extra `xml`. Raises `RemoteProtocolError` for bad XML."""
+    async def xml(self, limit: int | None = None, *, any_type: bool = False) -> dict[str, Json]:
+        """The whole body as xmltodict reads it. Needs the extra `xml`. Raises `RemoteProtocolError` for bad XML.
+
+        On a server a content type that says something else is refused (415) unless `any_type` is true.
+        """
         import xmltodict
 
+        self._expect_type("xml", any_type)
         data = await self.read(limit)
         try:
             value: dict[str, Json] = xmltodict.parse(data)
         except (xmltodict.expat.ExpatError, ValueError, LookupError) as error:  # type: ignore[attr-defined]
             raise caused(self._refused(RemoteProtocolError(f"the body is not XML: {error}")), None)
         return value
+
+    def _check_charset(self) -> None:
+        """Judge the charset of a body that is to be read as text; an end that asked for it takes what it gets."""
+
+    def _expect_type(self, kind: str, any_type: bool) -> str | None:
+        """Judge the content type of a body that is to be read as `kind`; gives its charset where it is not UTF-8."""
+        return None
 
     def lines(self, limit: int | None = None) -> AsyncIterator[str]:
         """The body's lines as they arrive, without their ends (LF or CRLF).

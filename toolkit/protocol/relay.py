@@ -105,11 +105,12 @@ def _inbound_left(source: Exchange) -> int:
     return source._inbound_left()
 
 
-async def _relay_iterable(x: Exchange, source: AsyncIterable[bytes]) -> Moved:
+async def _relay_iterable(x: Exchange, source: AsyncIterable[bytes | str]) -> Moved:
     copied = 0
     iterator = source.__aiter__()
     try:
-        async for data in iterator:
+        async for piece in iterator:
+            data = piece.encode() if isinstance(piece, str) else piece
             await _pass_on(x, data)
             copied += len(data)
     except SinkFailed as failed:  # the source is its owner's: not closed, not read on

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Generator
-from typing import TYPE_CHECKING, Final
+from collections.abc import AsyncIterable, Generator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import orjson
 
-from toolkit.errors import UseError
+from toolkit.errors import UseError, caused
 from toolkit.protocol.head import serialize_fields
 from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields
 from toolkit.server.current import current_request
+from toolkit.server.locations import location_of
+from toolkit.server.streams import Threaded, close_source, relay_owned
 
 if TYPE_CHECKING:
     import os
 
+    from toolkit.protocol.cookies import Cookie
     from toolkit.server.files import FileSpec, Outcome
     from toolkit.server.request import Request
 
-__all__ = ["Answer", "Deliver", "encode_value"]
+__all__ = ["Answer", "Deliver", "Reply", "Streamed", "encode_returned", "encode_value"]
+
+Bytes: TypeAlias = bytes  # `Deliver.bytes` hides the name from what stands behind it
 
 
 class ContentType:
@@ -39,6 +44,7 @@ class ContentType:
 
 JSON: Final = ContentType(b"application/json")
 TEXT: Final = ContentType(b"text/plain; charset=utf-8")
+XML: Final = ContentType(b"application/xml; charset=utf-8")
 HTML: Final = ContentType(b"text/html; charset=utf-8")
 BYTES: Final = ContentType(b"application/octet-stream")
 BYTES_HEADERS: Final = {"content-type": "application/octet-stream"}
@@ -132,13 +138,11 @@ class Streamed:
                 close_now()  # a file, that nobody will send
             raise
         if request._discard:
-            close = getattr(self.source, "aclose", None)
-            if close is not None:
-                await close()  # unread: nobody will see it
+            await close_source(self.source)  # unread: nobody will see it
         elif (send_to := getattr(self.source, "send_to", None)) is not None:
             await send_to(request)
         else:
-            await request.relay(self.source)
+            await relay_owned(request, self.source)
         await request.eof()
 
 
@@ -151,20 +155,14 @@ def answer_of(done: Outcome) -> Answer | Streamed:
     return Streamed(done.status, [(name.decode("latin-1"), value) for name, value in done.fields], done.body)
 
 
-class FileAnswer(Answer):
-    """A file, of which the current request gets what it asks for: see `Deliver.file`."""
+class LateAnswer(Answer):
+    """An answer that is not made before it is known which request it is for, or that is no whole one."""
 
-    __slots__ = ("_spec",)
-
-    def __init__(self, spec: FileSpec) -> None:
-        super().__init__(spec.status, [], b"")
-        self._spec = spec
+    __slots__ = ()
 
     def resolve(self, request: Request) -> Answer | Streamed:
-        """The answer to this request. Raises `Abort` for 404, 412 and 416."""
-        from toolkit.server.files import file_outcome  # with all that it needs, where files are delivered
-
-        return answer_of(file_outcome(request, self._spec))
+        """The answer to this request. May raise an `Abort`."""
+        raise NotImplementedError
 
     async def _send(self, request: Request) -> None:
         answer = self.resolve(request)
@@ -175,6 +173,83 @@ class FileAnswer(Answer):
 
     def __await__(self) -> Generator[None, None, None]:
         yield from self._send(current_request()).__await__()
+
+
+class FileAnswer(LateAnswer):
+    """A file, of which the current request gets what it asks for: see `Deliver.file`."""
+
+    __slots__ = ("_spec",)
+
+    def __init__(self, spec: FileSpec) -> None:
+        super().__init__(spec.status, [], b"")
+        self._spec = spec
+
+    def resolve(self, request: Request) -> Answer | Streamed:
+        """Raises `Abort` for 404, 412 and 416."""
+        from toolkit.server.files import file_outcome  # with all that it needs, where files are delivered
+
+        return answer_of(file_outcome(request, self._spec))
+
+
+class StreamAnswer(LateAnswer):
+    """A body that comes by pieces: see `Deliver.stream`."""
+
+    __slots__ = ("_stream",)
+
+    def __init__(self, stream: Streamed) -> None:
+        super().__init__(stream.status, [], b"")
+        self._stream = stream
+
+    def resolve(self, request: Request) -> Answer | Streamed:
+        """The stream."""
+        return self._stream
+
+
+class Reply(Answer):
+    """An answer with everything said in one place, to be returned or awaited.
+
+    `body` is what a handler may return: dict and list are JSON, str is text, bytes are bytes, None is empty.
+    `content_type` replaces the one that follows from it; `cookies` are names with values, or `Cookie`s with attributes.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        body: object = None,
+        status: int = 200,
+        headers: HeadersLike | None = None,
+        *,
+        content_type: str | None = None,
+        cookies: Mapping[str, str] | Iterable[Cookie] = (),
+    ) -> None:
+        if isinstance(body, Answer):
+            raise UseError(f"Reply({type(body).__name__}): expected a dict, list, str, bytes or None")
+        made = encode_value(body, status, headers)
+        fields = made.fields
+        if content_type is not None:
+            fields = [pair for pair in fields if pair[0].lower() != b"content-type"]
+            fields += encode_fields([("content-type", content_type)])
+        super().__init__(status, [*fields, *_cookies(cookies)], made.body)
+
+
+def _cookies(cookies: Mapping[str, str] | Iterable[Cookie]) -> Fields:
+    from toolkit.protocol.cookies import Cookie, serialize_cookie
+
+    if isinstance(cookies, Mapping):
+        cookies = [Cookie(name, value, path="/", samesite="Lax") for name, value in cookies.items()]
+    return [(b"set-cookie", serialize_cookie(cookie)) for cookie in cookies]
+
+
+def stream_of(source: object, status: int, headers: HeadersLike | None) -> Streamed | None:
+    """An async iterable, a file, or an iterator (a generator, `map`, ...) as a stream; None for anything else."""
+    if isinstance(source, AsyncIterable):
+        return Streamed(status, headers, source)
+    if isinstance(source, Iterator):
+        return Streamed(
+            status, headers, cast("AsyncIterable[bytes]", source) if hasattr(source, "read") else Threaded(source)
+        )
+    return None
 
 
 def encode_returned(value: object, request: Request | None = None) -> Answer | Streamed:
@@ -190,13 +265,28 @@ def encode_returned(value: object, request: Request | None = None) -> Answer | S
         value = value[1]
     elif value is None:
         status = 204
-    if isinstance(value, FileAnswer):
+    if isinstance(value, LateAnswer):
         return value.resolve(request if request is not None else current_request())
     if isinstance(value, Streamed):
         return value
-    if isinstance(value, AsyncIterable):
-        return Streamed(status, headers, value)
-    return encode_value(value, status, headers)
+    if isinstance(value, (dict, list, Answer)):
+        return encode_value(value, status, headers)
+    stream = stream_of(value, status, headers)
+    return encode_value(value, status, headers) if stream is None else stream
+
+
+def _xml(data: str | Bytes | Mapping[str, object]) -> Bytes:
+    if isinstance(data, (str, bytes)):
+        return data.encode() if isinstance(data, str) else data
+    import xmltodict
+
+    try:
+        text: str = xmltodict.unparse(data)
+    except ValueError as error:
+        raise caused(
+            UseError(f"Deliver.xml(): {error}; expected a dict with one root, such as {{'a': {{...}}}}"), error
+        )
+    return text.encode()
 
 
 class Deliver:
@@ -247,10 +337,40 @@ class Deliver:
         return FileAnswer(FileSpec(path, root, filename, inline, content_type, headers, status))
 
     @staticmethod
-    def redirect(location: str, status: int = 302, headers: HeadersLike | None = None) -> Answer:
-        """A redirect to `location`."""
+    def xml(data: str | Bytes | Mapping[str, object], status: int = 200, headers: HeadersLike | None = None) -> Answer:
+        """XML, UTF-8: text or bytes as they are, a dict as xmltodict writes it (one root; needs the extra `xml`)."""
+        return make(status, headers, XML, _xml(data))
+
+    @staticmethod
+    def stream(
+        source: object, status: int = 200, headers: HeadersLike | None = None, *, content_type: str | None = None
+    ) -> Answer:
+        """A body by pieces, of bytes or text: an async iterable, an iterator such as a generator, an exchange, a file.
+
+        A plain iterator may block: each of its pieces is fetched in the loop's thread pool. Without a content-length
+        among `headers` the body is chunked. Raises `UseError` for anything else.
+        """
         together = Headers(headers)
-        together["location"] = location
+        if content_type is not None:
+            together["content-type"] = content_type
+        elif "content-type" not in together:
+            together["content-type"] = BYTES_HEADERS["content-type"]
+        stream = stream_of(source, status, together)
+        if stream is None:
+            what = "an async iterable, an iterator, an exchange or a file"
+            raise UseError(f"Deliver.stream({type(source).__name__}): expected {what}; call a generator function first")
+        return StreamAnswer(stream)
+
+    @staticmethod
+    def redirect(location: str, status: int = 302, headers: HeadersLike | None = None) -> Answer:
+        """A redirect to an http(s) URL, or to a path or query here.
+
+        What begins with "/" stays on this host: leading slashes and backslashes become one slash, so that a path taken
+        from a request cannot lead to another host. What a URL may not hold is percent-encoded. Raises `UseError` for
+        other schemes and for a status that redirects nowhere.
+        """
+        together = Headers(headers)
+        together["location"] = location_of(location, status)
         return Answer(status, encode_fields(together), b"")
 
     @staticmethod

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, TypeVar
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
-from toolkit.protocol.limits import Limits, Timeouts
+from toolkit.protocol.limits import FormLimits, Limits, Timeouts
 from toolkit.server.binding import bind
 from toolkit.server.compression import Compression
 from toolkit.server.connection import ServerConnection
+from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.handlers import Handler, described
 from toolkit.server.routers import Router
 from toolkit.server.running import Running
@@ -43,9 +44,10 @@ class App(Router):
     Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
     free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
     is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
-    requests; any other is answered 415. `middlewares` stand around everything, the first one outermost.
-    `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict" (404),
-    "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
+    requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
+    failed handlers to whoever asked: for development alone. `middlewares` stand around everything, the first one
+    outermost. `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict"
+    (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
     """
 
     _is_app = True
@@ -62,6 +64,8 @@ class App(Router):
         on_eof: EofPolicy = "answer",
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
         compression: Compression | None = Compression(),
+        forms: FormLimits = FormLimits(),
+        debug: bool = False,
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
     ) -> None:
@@ -77,6 +81,9 @@ class App(Router):
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
         self.compression = compression
+        self.forms = forms
+        self.debug = debug
+        self.errors: ErrorHandlers | None = None
         self.trailing_slash: SlashPolicy = trailing_slash
         self._table: RouteTable | None = None
         self._running: Running | None = None
@@ -118,6 +125,41 @@ class App(Router):
         """Decorator: call (and await) `hook()` before the application listens; where it raises, it never does."""
         self._start_hooks.append(hook)
         return hook
+
+    # -- errors ------------------------------------------------------------------------------------------------
+
+    def on_error(self, *kinds: type[Exception]) -> Callable[[_H], _H]:
+        """Decorator: `handler(r, error)` answers what is raised of these classes, and of those below them.
+
+        The most specific class counts. What it returns goes out with the error's own status (500, or an `Abort`'s),
+        unless it names another; None asks for the usual page. Raises `UseError` when a class has its handler.
+        """
+
+        def register(handler: _H) -> _H:
+            for kind in kinds:
+                self._error_handlers().add_class(kind, handler)
+            return handler
+
+        return register
+
+    def on_status(self, *statuses: int) -> Callable[[_H], _H]:
+        """Decorator: `handler(r, error)` answers errors that mean one of these statuses; otherwise like `on_error`.
+
+        404, 405, 413 and their like, which the server itself says, are among them; a value that a handler returns with
+        such a status is not: that is an answer.
+        """
+
+        def register(handler: _H) -> _H:
+            for status in statuses:
+                self._error_handlers().add_status(status, handler)
+            return handler
+
+        return register
+
+    def _error_handlers(self) -> ErrorHandlers:
+        if self.errors is None:
+            self.errors = ErrorHandlers()
+        return self.errors
 
     def on_exit(self, hook: _H) -> _H:
         """Decorator: call (and await) `hook()` once the application has stopped, or at the end of `with web:`."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.errors import UseError
 from toolkit.protocol.status import reason_phrase
-from toolkit.server.abort import Abort
+from toolkit.server.abort import NotFound
 from toolkit.server.answers import Deliver
 from toolkit.server.converters import CONVERTERS, Converter
 from toolkit.server.handlers import Handler, described, misfit, name_of
@@ -223,5 +223,5 @@ def _moved(r: Request) -> object:
     """To the same path with a slash more or less. 308: the method and the body stay (RFC 9110 15.4.9)."""
     path = other_slash(r.raw_path)
     if path is None:
-        raise Abort(reason_phrase(404), 404)
+        raise NotFound
     return Deliver.redirect(f"{path}?{r.query}" if r.query else path, 308)

@@ -113,7 +113,7 @@ def has_credentials(request: Request, fields: Fields) -> bool:
     for name, _ in request._head.fields:
         if len(name) in (6, 13, 19) and name.lower() in CREDENTIALS:
             return True
-    extra = getattr(request, "_extra", None)
+    extra = request._extra
     if extra is not None and (extra.before_head or extra.session is not None):
         return True  # a session that is open: it may set a cookie yet
     for name, value in fields if extra is None else [*fields, *extra.fields]:

@@ -8,19 +8,17 @@ timeouts and task groups mean what they say.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError, UseError
-from toolkit.protocol.headers import Fields, encode_fields
-from toolkit.protocol.states import BODY, DONE, IDLE, RAW
+from toolkit.errors import UseError
+from toolkit.protocol.states import DONE, IDLE
 from toolkit.protocol.status import reason_phrase
-from toolkit.server.abort import Abort
 from toolkit.server.answers import JSON, TEXT, Answer, Streamed, encode_returned
 from toolkit.server.current import CURRENT
+from toolkit.server.error_answers import answer_error
 from toolkit.server.request import AnswerComplete
 
 if TYPE_CHECKING:
@@ -28,9 +26,7 @@ if TYPE_CHECKING:
     from toolkit.server.handlers import Coroutine, Handler
     from toolkit.server.request import Request
 
-__all__ = ["answer_error", "call_inline", "run"]
-
-log = logging.getLogger("toolkit.server")
+__all__ = ["call_inline", "fail", "run"]
 
 PLAIN: Final = frozenset([dict, list, str, bytes, tuple, type(None)])  # nothing to wait for, and no ABC need be asked
 
@@ -53,8 +49,18 @@ def call_inline(
             _continue(connection, request, stream.send(request))
             return
     except Exception as error:
-        answer_error(request, error)
+        fail(connection, request, error)
+        return
     if request._in is not None:
+        connection.handler_done(request)
+
+
+def fail(connection: ServerConnection, request: Request, error: Exception) -> None:
+    """Answer an error outside of a task; an error handler that waits gets one."""
+    pending = answer_error(request, error)
+    if pending is not None:
+        _continue(connection, request, pending)
+    elif request._in is not None:
         connection.handler_done(request)
 
 
@@ -75,6 +81,7 @@ async def run(
 ) -> None:
     """The body of a request's task: wait for the handler, and answer with what it returned or raised."""
     CURRENT.set(request)
+    pending: Awaitable[object] | None = None
     try:
         try:
             value = await (handler(request, **parameters) if parameters else handler(request))
@@ -87,14 +94,18 @@ async def run(
             if stream is not None:
                 await stream.send(request)
     except asyncio.CancelledError:
-        if not _cancelled(request):
+        if _waited_for_cancelled(request):
+            pending = answer_error(request, RuntimeError("the handler awaited something that was cancelled"))
+        elif not _cancelled(request):
             raise
     except Exception as error:
-        answer_error(request, error)
+        pending = answer_error(request, error)
     finally:
         if connection.exchange is request or connection.exchange is None:
             connection.task = None  # otherwise it is the next request's already, let in by this one's answer
-        if request._in is not None:
+        if pending is not None:
+            _continue(connection, request, pending)
+        elif request._in is not None:
             connection.handler_done(request)
 
 
@@ -140,13 +151,15 @@ def _check_answered(request: Request, value: object) -> None:
         raise UseError(request._say(f"the handler returned {type(value).__name__} after it had sent its answer's head"))
 
 
+def _waited_for_cancelled(request: Request) -> bool:
+    """Nobody cancelled this handler: it waited for something that was."""
+    task = asyncio.current_task()
+    return request.cancelled_by is None and (task is None or not task.cancelling())
+
+
 def _cancelled(request: Request) -> bool:
     """What a cancellation makes of the exchange; whether it was meant for the handler alone and ends here."""
     task = asyncio.current_task()
-    if request.cancelled_by is None and (task is None or not task.cancelling()):
-        # Nobody cancelled this handler: it waited for something that was.
-        answer_error(request, RuntimeError("the handler awaited something that was cancelled"))
-        return True
     if request._out is IDLE and request._error is None and request.cancelled_by in ("shutdown", "timeout"):
         # An answer if there can be one, otherwise an end that looks like none.
         status = 503 if request.cancelled_by == "shutdown" else 408
@@ -157,41 +170,3 @@ def _cancelled(request: Request) -> bool:
         return False
     task.uncancel()
     return True
-
-
-def answer_error(request: Request, error: Exception) -> None:
-    """What a raised exception says to the peer: an answer before the head, an abort after it."""
-    fields: Fields = [TEXT.pair]
-    if isinstance(error, Abort):
-        status, body = error.status, error.message.encode()
-    elif isinstance(error, RemoteProtocolError):
-        if error.exchange is None or error.exchange is request:
-            status, body = error.status_hint, f"{reason_phrase(error.status_hint)}: {error.fault}".encode()
-        else:  # another server's fault, and none of this client's business
-            log.warning("%s", error)
-            status, body = 502, reason_phrase(502).encode()
-    elif isinstance(error, ReadTimeout) and request._in is not None and request._in.error is not None:
-        status, body = 408, reason_phrase(408).encode()
-    elif isinstance(error, Disconnected) and error.exchange is not None:
-        # A peer that left, this exchange's or another's that is being read: no fault of the program.
-        log.debug("%s", error)
-        if error.exchange is request or request._out is not IDLE:
-            request._abort(f"a peer is gone: {error}")
-            return
-        status, body = 502, reason_phrase(502).encode()
-    else:
-        log.error("%s %s failed", request.method, ascii(request.target[:200]), exc_info=error)
-        status, body = 500, b"Internal Server Error"
-    if request._out in (BODY, RAW):
-        request._abort(f"the handler failed: {error!r}")
-        return
-    if request._out is not IDLE or request._error is not None or request._wire is None:
-        return
-    try:
-        if isinstance(error, Abort) and error.headers is not None:
-            given = encode_fields(error.headers)
-            fields = given if any(n.lower() == b"content-type" for n, _ in given) else [*fields, *given]
-        request.answer(status, fields if body else fields[1:] if fields[:1] == [TEXT.pair] else fields, body)
-    except Exception as second:  # bad fields in an Abort: still an answer
-        log.error("%s %s: the error's answer failed", request.method, ascii(request.target[:200]), exc_info=second)
-        request.answer(500, [TEXT.pair], b"Internal Server Error")

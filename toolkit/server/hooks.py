@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from toolkit.errors import UseError
 from toolkit.protocol.states import IDLE
-from toolkit.server.abort import Abort
+from toolkit.server.abort import named_abort
 from toolkit.server.answers import Answer
 from toolkit.server.handlers import Coroutine, Handler, described, is_coroutine_function
 from toolkit.server.request import AnswerComplete
@@ -70,7 +70,7 @@ def fallback(hooks: Sequence[Handler], status: int, message: str, headers: dict[
             value = await _call(hook, request)
             if value is not None or request._out is not IDLE:
                 return value
-        raise Abort(message, status, headers)
+        raise named_abort(status, message, headers)
 
     return call_hooks
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Literal, NoReturn
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from toolkit.errors import LocalProtocolError, UseError
-from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH, NONE, Framing, bodyless, split_framing
 from toolkit.protocol.headers import Fields, Headers, HeadersLike, encode_fields, find_field, join_fields
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.states import DONE, IDLE
 from toolkit.protocol.status import status_line
+from toolkit.server.incoming import Incoming
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.head import RequestHead
     from toolkit.protocol.limits import Limits
     from toolkit.server.app import App
@@ -32,7 +33,7 @@ class AnswerComplete(Exception):
     """A GET handler serving HEAD wrote its first piece: there is nothing left for it to do. Never seen by users."""
 
 
-class Request(Exchange):
+class Request(Incoming):
     """A request being served, and the answer to it; see `Exchange` for the verbs.
 
     `path_params` are the route's; `cancelled_by` says why the handler was cancelled, None if it was not.
@@ -40,9 +41,7 @@ class Request(Exchange):
 
     __slots__ = (
         "_answer_fields",
-        "_connection",
         "_detached",
-        "_head",
         "_peer",
         "_prepared_early",
         "_route",
@@ -96,10 +95,6 @@ class Request(Exchange):
     def query(self) -> str:
         """What stands behind the question mark, as it came."""
         return self._head.target.partition("?")[2]
-
-    def params(self) -> dict[str, str]:
-        """The query's parameters, decoded; of a repeated one the last."""
-        return dict(parse_qsl(self.query, keep_blank_values=True))  # as many as `Limits.target` has room for
 
     @property
     def host(self) -> str:
@@ -200,6 +195,8 @@ class Request(Exchange):
         wire = self._open("prepare()")
         fields, length, chunked = split_framing(encode_fields(headers))
         self._check_status(status)
+        if self._extra is not None:
+            fields += self._extra.take()
         if coding is not None and status not in _NO_CONTENT:
             length = self._negotiate(coding, fields, length)
         minor = self._head.minor
@@ -264,6 +261,10 @@ class Request(Exchange):
             self._check_status(status)
             if status == 205:
                 body = b""  # RFC 9110 15.3.6
+        if self._extra is not None:
+            added = self._extra.take()
+            if added:
+                fields, lines = [*fields, *added], None
         if self._in is not None:
             self._in.expect = False  # a whole answer sends no 100-continue
         self._status = status
@@ -312,6 +313,8 @@ class Request(Exchange):
         """
         wire = self._open("upgrade()")
         fields, _, _ = split_framing(encode_fields(headers))
+        if self._extra is not None:
+            fields += self._extra.take()
         if self._in is not None and not self._in.ended:
             raise UseError(self._say("upgrade() before the request's body was read; await read() first"))
         status = 200

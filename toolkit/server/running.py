@@ -19,10 +19,10 @@ from toolkit.protocol.aio.clock import Clock
 from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
-from toolkit.server.abort import Abort
+from toolkit.server.abort import UnsupportedMediaType, named_abort
 from toolkit.server.answers import TEXT
 from toolkit.server.connection import ServerConnection
-from toolkit.server.dispatch import answer_error, call_inline, run
+from toolkit.server.dispatch import call_inline, fail, run
 from toolkit.server.listening import BACKLOG, address_of, bind_found, bind_unix, unlink
 from toolkit.server.routing import NO_PARAMETERS
 
@@ -154,14 +154,13 @@ class Running:
             else:
                 route = found
         except Exception as error:  # a converter's fault
-            answer_error(request, error)
-            connection.handler_done(request)
+            fail(connection, request, error)
             return
         request._route = route
         inbound = request._in
         if inbound is not None:
             if inbound.coding and not app.accepts_coding(inbound.coding):
-                self._refuse_request(connection, request, Abort("Unsupported Media Type", 415, app.coding_hint))
+                fail(connection, request, UnsupportedMediaType("", app.coding_hint))
                 return
             if not inbound.ended:
                 connection.watch_body(request)
@@ -176,7 +175,7 @@ class Running:
             connection.task = self.loop.create_task(run(connection, request, chain, NO_PARAMETERS))
         elif route.refusal is not None:
             status, headers = route.refusal
-            self._refuse_request(connection, request, Abort(reason_phrase(status), status, headers))
+            fail(connection, request, named_abort(status, "", headers))
         elif route.coroutine is not None:
             connection.task = self.loop.create_task(run(connection, request, route.coroutine, parameters))
         else:
@@ -187,10 +186,6 @@ class Running:
         from toolkit.server.compression import compressed  # with all that it needs, where there is something for it
 
         return compressed(request, answer)
-
-    def _refuse_request(self, connection: ServerConnection, request: Request, abort: Abort) -> None:
-        answer_error(request, abort)
-        connection.handler_done(request)
 
     def refuse(self, connection: ServerConnection, error: RemoteProtocolError) -> None:
         """Answer bytes that are no request. Its text names what was wrong, never more than was sent."""
