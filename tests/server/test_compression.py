@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from tests.helpers.served import served
-from toolkit import App, Compression, Deliver, UseError
+from toolkit import App, Compression, CookieSessions, Deliver, UseError
 from toolkit.protocol.codings import make_encoder
 from toolkit.server import compression
 from toolkit.server.compression import OFFLOAD, encode_body, vary_by_coding
@@ -137,6 +137,31 @@ async def test_where_a_secret_could_leak_nothing_is_coded_by_itself(field: str) 
     assert coding_of(headers, body) == ("", TEXT.encode())
     _, headers, body = await get(returning(TEXT, Compression(with_credentials=True)), more=f"{field}\r\n")
     assert coding_of(headers, body) == ("zstd", TEXT.encode())
+
+
+async def test_an_answer_that_sets_a_cookie_is_not_coded_whoever_sets_it() -> None:
+    web = App(port=0, middlewares=[CookieSessions("a secret of some length")])
+
+    @web.get("/cookie")
+    def cookie(r: Request) -> str:
+        r.set_cookie("a", "b")
+        return TEXT
+
+    @web.get("/session")
+    async def session(r: Request) -> str:
+        r.session["user"] = "x"
+        return TEXT
+
+    @web.get("/neither")
+    async def neither(r: Request) -> str:
+        r.add_header("x-other", "1")
+        return TEXT
+
+    for path in ("/cookie", "/session"):
+        _, headers, body = await get(web, path)
+        assert "set-cookie" in headers
+        assert coding_of(headers, body) == ("", TEXT.encode())
+    assert coding_of(*(await get(web, "/neither"))[1:]) == ("zstd", TEXT.encode())
 
 
 async def test_off_is_off() -> None:

@@ -10,7 +10,7 @@ length whether his text occurs in the rest: letter by letter that gives away a t
 is compressed by itself that may have a secret in it:
 
     a request with credentials      cookie, authorization, proxy-authorization
-    an answer that sets a cookie    or may be about to: a session that is open
+    an answer that sets a cookie    or may be about to: a session that was used
     an answer of one person         cache-control: private, or no-store
 
 `Compression(with_credentials=True)` says that there are none, for an application or by a middleware for a route.
@@ -114,8 +114,8 @@ def has_credentials(request: Request, fields: Fields) -> bool:
         if len(name) in (6, 13, 19) and name.lower() in CREDENTIALS:
             return True
     extra = request._extra
-    if extra is not None and (extra.before_head or extra.session is not None):
-        return True  # a session that is open: it may set a cookie yet
+    if extra is not None and extra.before_head:
+        return True  # a session that was used: it may set a cookie yet
     for name, value in fields if extra is None else [*fields, *extra.fields]:
         key = name.lower()
         if key == b"set-cookie" or (key == b"cache-control" and _is_personal(value)):
