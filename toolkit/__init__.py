@@ -69,10 +69,15 @@ if TYPE_CHECKING:
     )
     from toolkit.server.answers import Deliver, Reply
     from toolkit.server.app import App
+    from toolkit.server.compression import Compression
+    from toolkit.server.middleware.compressed import Compressed
+    from toolkit.server.middleware.conditional import Conditional
     from toolkit.server.request import Request
     from toolkit.server.routers import Router
     from toolkit.server.sessions import CookieSessions
     from toolkit.server.signing import Signer
+    from toolkit.server.static import StaticServer
+    from toolkit.server.static_options import StaticOptions
 
 __all__ = [
     "Abort",
@@ -81,6 +86,9 @@ __all__ = [
     "BadRequest",
     "BodyNotReplayable",
     "Busy",
+    "Compressed",
+    "Compression",
+    "Conditional",
     "Conflict",
     "ConnectError",
     "ConnectTimeout",
@@ -121,6 +129,8 @@ __all__ = [
     "ServiceUnavailable",
     "Session",
     "Signer",
+    "StaticOptions",
+    "StaticServer",
     "StatusAbort",
     "StatusError",
     "Timeouts",
@@ -143,6 +153,9 @@ __all__ = [
 _WHERE = {
     "Abort": "server.abort",
     "App": "server.app",
+    "Compressed": "server.middleware.compressed",
+    "Compression": "server.compression",
+    "Conditional": "server.middleware.conditional",
     "BadGateway": "server.abort",
     "BadRequest": "server.abort",
     "Conflict": "server.abort",
@@ -173,6 +186,8 @@ _WHERE = {
     "Router": "server.routers",
     "ServiceUnavailable": "server.abort",
     "Session": "client.session",
+    "StaticOptions": "server.static_options",
+    "StaticServer": "server.static",
     "Signer": "server.signing",
     "StatusAbort": "server.abort",
     "Timeouts": "protocol.limits",

@@ -15,6 +15,7 @@ from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import FormLimits, Limits, Timeouts
 from toolkit.server.binding import bind
+from toolkit.server.compression import Compression
 from toolkit.server.connection import ServerConnection
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.handlers import Handler, described
@@ -46,7 +47,7 @@ class App(Router):
     requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
     failed handlers to whoever asked: for development alone. `middlewares` stand around everything, the first one
     outermost. `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict"
-    (404), "redirect" (308) or "ignore" (it is found).
+    (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
     """
 
     _is_app = True
@@ -62,6 +63,7 @@ class App(Router):
         timeouts: Timeouts = Timeouts(),
         on_eof: EofPolicy = "answer",
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
+        compression: Compression | None = Compression(),
         forms: FormLimits = FormLimits(),
         debug: bool = False,
         middlewares: Sequence[Middleware] = (),
@@ -78,6 +80,7 @@ class App(Router):
         self.timeouts = timeouts
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
+        self.compression = compression
         self.forms = forms
         self.debug = debug
         self.errors: ErrorHandlers | None = None
