@@ -21,6 +21,7 @@ NOT_LOADED = (
     "hdrh",
     "httpx",
     "hypothesis",
+    "jinja2",
     "multipart",
     "pytest",
     "uvicorn",
