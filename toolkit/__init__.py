@@ -73,9 +73,12 @@ if TYPE_CHECKING:
     from toolkit.server.access_log import AccessLog
     from toolkit.server.answers import Deliver, Reply
     from toolkit.server.app import App
+    from toolkit.server.compression import Compression
     from toolkit.server.feed import EventFeed
     from toolkit.server.middleware.added_headers import AddedHeaders, SecurityHeaders
     from toolkit.server.middleware.body_limit import BodyLimit
+    from toolkit.server.middleware.compressed import Compressed
+    from toolkit.server.middleware.conditional import Conditional
     from toolkit.server.middleware.cors import CORS
     from toolkit.server.middleware.proxy_headers import ProxyHeaders
     from toolkit.server.middleware.rate_limit import RateLimit
@@ -85,6 +88,8 @@ if TYPE_CHECKING:
     from toolkit.server.routers import Router
     from toolkit.server.sessions import CookieSessions
     from toolkit.server.signing import Signer
+    from toolkit.server.static import StaticServer
+    from toolkit.server.static_options import StaticOptions
     from toolkit.server.templates import Templates
 
 __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
@@ -98,6 +103,9 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "BodyNotReplayable",
     "Busy",
     "CORS",
+    "Compressed",
+    "Compression",
+    "Conditional",
     "Conflict",
     "ConnectError",
     "ConnectTimeout",
@@ -145,6 +153,8 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "ServiceUnavailable",
     "Session",
     "Signer",
+    "StaticOptions",
+    "StaticServer",
     "StatusAbort",
     "StatusError",
     "Templates",
@@ -177,6 +187,9 @@ _WHERE = {
     "BadRequest": "server.abort",
     "BodyLimit": "server.middleware.body_limit",
     "CORS": "server.middleware.cors",
+    "Compressed": "server.middleware.compressed",
+    "Compression": "server.compression",
+    "Conditional": "server.middleware.conditional",
     "Conflict": "server.abort",
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
@@ -213,6 +226,8 @@ _WHERE = {
     "ServiceUnavailable": "server.abort",
     "Session": "client.session",
     "Signer": "server.signing",
+    "StaticOptions": "server.static_options",
+    "StaticServer": "server.static",
     "StatusAbort": "server.abort",
     "Templates": "server.templates",
     "TimeLimit": "server.middleware.time_limit",

@@ -16,6 +16,7 @@ from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import FormLimits, Limits, Timeouts
 from toolkit.server.added import common_lines
 from toolkit.server.binding import bind
+from toolkit.server.compression import Compression
 from toolkit.server.connection import ServerConnection
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.handlers import Handler, described
@@ -65,9 +66,10 @@ class App(Router):
     requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
     failed handlers to whoever asked: for development alone. `middlewares` stand around everything, the first one
     outermost. `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict"
-    (404), "redirect" (308) or "ignore" (it is found). `headers` go with every answer, those to bytes that are no
-    request included, unless an answer has a field of that name itself. `templates` are what `r.render` renders: a
-    directory, or `Templates`. `access_log` writes a line for each exchange: True, or an `AccessLog`.
+    (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
+    `headers` go with every answer, those to bytes that are no request included, unless an answer has a field of that
+    name itself. `templates` are what `r.render` renders: a directory, or `Templates`. `access_log` writes a line for
+    each exchange: True, or an `AccessLog`.
     """
 
     _is_app = True
@@ -83,6 +85,7 @@ class App(Router):
         timeouts: Timeouts = Timeouts(),
         on_eof: EofPolicy = "answer",
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
+        compression: Compression | None = Compression(),
         forms: FormLimits = FormLimits(),
         debug: bool = False,
         headers: HeadersLike | None = None,
@@ -102,6 +105,7 @@ class App(Router):
         self.timeouts = timeouts
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
+        self.compression = compression
         self.common = common_lines(headers)
         self.templates = None if templates is None else _templates(templates, debug)
         self.access_log = _access_log(access_log)

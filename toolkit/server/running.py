@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import ssl
 
     from toolkit.server.access_log import AccessRecorder
+    from toolkit.server.answers import Answer, Streamed
     from toolkit.server.app import App
     from toolkit.server.request import Request
 
@@ -71,6 +72,8 @@ class Running:
         self.servers: list[asyncio.Server] = []
         self.address = ""
         self.is_stopping = False
+        # Bytes of a returned body, from which on it may be compressed.
+        self.compressed_from = sys.maxsize if app.compression is None else app.compression.minimum
         self.last_call = LAST_CALL
         self.admits = True  # also while stopping, for a moment: who came just before it is still heard
         self._stopping: dict[asyncio.Future[None], None] = {}  # a dict: the streams of ten thousand clients leave it
@@ -184,6 +187,12 @@ class Running:
             connection.task = self.loop.create_task(run(connection, request, route.coroutine, parameters))
         else:
             call_inline(connection, request, route.handler, parameters)
+
+    def compressed(self, request: Request, answer: Answer) -> Answer | Streamed:
+        """A large answer as it is to be sent."""
+        from toolkit.server.compression import compressed  # with all that it needs, where there is something for it
+
+        return compressed(request, answer)
 
     def refuse(self, connection: ServerConnection, error: RemoteProtocolError) -> None:
         """Answer bytes that are no request. Its text names what was wrong, never more than was sent."""
