@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import threading
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 import zstandard
 
 from tests.helpers.served import served
-from toolkit import App, Compression, CookieSessions, Deliver, UseError
+from toolkit import App, Compressed, Compression, CookieSessions, Deliver, UseError
 from toolkit.protocol.codings import make_encoder
 from toolkit.server import compression
 from toolkit.server.compression import OFFLOAD, encode_body, vary_by_coding
@@ -310,3 +311,25 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, object], mess
 def test_a_coding_whose_library_is_missing_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compression, "available_codings", lambda: ("gzip",))
     assert Compression().available() == ("gzip",)
+
+
+async def test_a_piece_of_a_stream_is_there_when_its_writer_waits() -> None:
+    """Flushed: the client can decode what it has, while the next piece is not even made."""
+    web, go = App(port=0), asyncio.Event()
+
+    @web.get("/", middlewares=[Compressed(streams=True)])
+    async def slow(r: Request) -> object:
+        async def parts() -> AsyncIterator[bytes]:
+            yield b"first"
+            await go.wait()
+            yield b"second"
+
+        return 200, parts(), {"content-type": "text/plain"}
+
+    accept = {"accept-encoding": "gzip"}
+    async with served(web, "memory") as here, here.session() as http, http.get("/", accept) as x:
+        assert x.headers["content-encoding"] == "gzip"
+        pull = x.pull()
+        assert await anext(pull) == b"first"
+        go.set()
+        assert b"".join([piece async for piece in pull]) == b"second"

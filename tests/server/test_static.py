@@ -6,22 +6,24 @@ import asyncio
 import gzip
 import os
 import socket
+import threading
 import zlib
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import brotlicffi
 import pytest
 import zstandard
 
-from tests.helpers.served import served
-from toolkit import App, Session, StaticOptions, StaticServer, UseError
-from toolkit.server.compression import Compression
+from tests.helpers.served import PATIENCE, served
+from toolkit import App, Compression, Exchange, Session, StaticOptions, StaticServer, UseError
+from toolkit.server import static
+from toolkit.server.compression import encode_body
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from toolkit import Request
+    from toolkit import Moved, Request
 
 AT = 784111777  # Sun, 06 Nov 1994 08:49:37 GMT
 TEXT = b"some text that is worth compressing, as it says much the same again and again\n" * 100
@@ -624,3 +626,83 @@ async def test_a_small_file_is_answered_without_a_task(folder: Path, monkeypatch
     web.static("/other", folder)
     assert (await get(web, "/other/short.txt")).body == b"short"
     assert tasks == [None]
+
+
+# --- what happens meanwhile ---
+
+
+async def test_who_comes_while_a_coding_is_made_gets_the_file_as_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made once, however many ask."""
+    web = App(port=0)
+    web.static("/", folder)
+    go, calls = threading.Event(), []
+    loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+    def encode(body: bytes, coding: str, level: int | None) -> bytes:
+        calls.append(coding)
+        loop.call_soon_threadsafe(begun.set)
+        assert go.wait(PATIENCE)
+        return encode_body(body, coding, level)
+
+    monkeypatch.setattr(static, "encode_body", encode)
+    async with served(web, "memory") as here, here.session() as http:
+        first = asyncio.ensure_future(http.get("/style.css", {"accept-encoding": "gzip"}).__aenter__())
+        async with asyncio.timeout(PATIENCE):
+            await begun.wait()
+        async with http.get("/style.css", {"accept-encoding": "gzip"}, decode=False) as second:
+            assert "content-encoding" not in second.headers
+            assert await second.read() == TEXT
+        go.set()
+        x = await first
+        assert x.headers["content-encoding"] == "gzip"
+        assert await x.read() == TEXT
+        async with http.get("/style.css", {"accept-encoding": "gzip"}) as third:
+            assert third.headers["content-encoding"] == "gzip"
+            assert await third.read() == TEXT
+    assert calls == ["gzip"]
+
+
+async def test_a_file_that_is_replaced_before_it_is_opened_is_looked_for_again(folder: Path) -> None:
+    web = App(port=0)
+    server = StaticServer("/", folder, options=StaticOptions(cached_file=0))
+    web.attach(server)
+    assert (await get(web, "/short.txt")).body == b"short"
+    put(folder / "short.txt", b"replaced", AT + 1)
+    got = await get(web, "/short.txt")  # within the second, for which it is not looked at
+    assert (got.status, got.body) == (200, b"replaced")
+    (folder / "short.txt").unlink()
+    assert (await get(web, "/short.txt")).status == 404
+
+
+async def test_a_file_that_is_replaced_before_it_is_compressed(folder: Path) -> None:
+    web = App(port=0)
+    web.static("/", folder, StaticOptions(cached_file=0))
+    assert (await get(web, "/style.css")).body == TEXT
+    put(folder / "style.css", TEXT * 2, AT + 1)
+    got = await get(web, "/style.css", accept_encoding="gzip")
+    assert got.status == 503
+    assert got.headers["retry-after"] == "1"
+    assert (await get(web, "/style.css", accept_encoding="gzip")).decoded == TEXT * 2
+
+
+@pytest.mark.parametrize("kind", ["memory", "tcp"])
+async def test_pieces_have_the_size_that_was_asked_for(
+    folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the kernel sends the file, there are no pieces."""
+    web = App(port=0)
+    web.attach(StaticServer("/", folder, 100_000))
+    sizes = []
+    really = Exchange.send_file
+
+    async def send_file(self: Exchange, file: IO[bytes], offset: int = 0, count: int | None = None) -> Moved:
+        sizes.append(count)
+        return await really(self, file, offset, count)
+
+    monkeypatch.setattr(Exchange, "send_file", send_file)
+    async with served(web, kind) as here, here.session() as http:
+        assert (await http.get(f"{here.url}/large.bin")).content == bytes(range(256)) * 1000
+    tail = 16 * 1024
+    assert sizes == ([256_000 - tail] if kind == "tcp" else [100_000, 100_000, 56_000 - tail])
