@@ -395,6 +395,7 @@ class App(Router):
         if workers != 1:
             from toolkit.server.workers import run_workers  # most programs do without
 
+            _ = self.table  # what is wrong with the routes is told here, and not by every worker
             host, port = self.host if host is None else host, self.port if port is None else port
             run_workers(self, workers, host, port, self.unix if unix is None else unix, tls or self.tls)
             self._exit_due = False  # the hooks ran where the application did
