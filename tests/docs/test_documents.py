@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from toolkit import FormLimits
+from toolkit.server.abort import NAMED
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -47,3 +51,18 @@ def test_every_dependency_has_its_reason_and_no_other_has() -> None:
     text = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     told = set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
     assert told == {one for one in needed if not one.startswith("streaming-toolkit")}
+
+
+def test_the_limits_of_forms_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "forms.md").read_text(encoding="utf-8")
+    units = {"": 1, "KiB": 1024, "MiB": 1024**2}
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) ?(\w*) \|", text, re.MULTILINE)
+    assert [(name, int(number) * units[unit]) for name, number, unit in rows] == [
+        (field.name, field.default) for field in fields(FormLimits)
+    ]
+
+
+def test_every_named_error_is_in_its_page() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(\w+)` (\d{3})", text))
+    assert told == {(kind.__name__, str(status)) for status, kind in NAMED.items()}

@@ -435,6 +435,14 @@ def test_a_start_hook_that_fails_ends_run() -> None:
         web.run()
 
 
+def test_what_is_wrong_with_the_routes_is_told_before_there_are_workers() -> None:
+    web = App(port=0)
+    web.group("/a").get("/b")(lambda r: "one")
+    web.get("/a/b")(lambda r: "two")
+    with pytest.raises(UseError, match="is served by"):
+        web.run(workers=2)
+
+
 async def test_it_starts_once_at_a_time() -> None:
     web, begun, go_on = App(port=0), asyncio.Event(), asyncio.Event()
 

@@ -205,6 +205,25 @@ class StreamAnswer(LateAnswer):
         return self._stream
 
 
+class Events(Streamed):
+    """Server-sent events: see `Deliver.sse`."""
+
+    __slots__ = ("keep_alive", "retry")
+
+    def __init__(
+        self, headers: HeadersLike | None, source: AsyncIterable[object], keep_alive: float | None, retry: int | None
+    ) -> None:
+        super().__init__(200, headers, cast("AsyncIterable[bytes]", source))
+        self.keep_alive = keep_alive
+        self.retry = retry
+
+    async def send(self, request: Request) -> None:
+        """All of them, each when it comes."""
+        from toolkit.server.sse import send_events  # with all that it needs, where events are sent
+
+        await send_events(request, self.source, self.headers, self.keep_alive, self.retry)
+
+
 class Reply(Answer):
     """An answer with everything said in one place, to be returned or awaited.
 
@@ -360,6 +379,22 @@ class Deliver:
             what = "an async iterable, an iterator, an exchange or a file"
             raise UseError(f"Deliver.stream({type(source).__name__}): expected {what}; call a generator function first")
         return StreamAnswer(stream)
+
+    @staticmethod
+    def sse(
+        source: AsyncIterable[object],
+        headers: HeadersLike | None = None,
+        *,
+        keep_alive: float | None = 15.0,
+        retry: int | None = None,
+    ) -> Answer:
+        """Server-sent events: each item of an async iterable, as `events.send` takes it; see `Request.sse`.
+
+        The source is closed when the client leaves, and when the server stops.
+        """
+        if not isinstance(source, AsyncIterable):
+            raise UseError(f"Deliver.sse({type(source).__name__}): expected an async iterable; call a generator first")
+        return StreamAnswer(Events(headers, source, keep_alive, retry))
 
     @staticmethod
     def redirect(location: str, status: int = 302, headers: HeadersLike | None = None) -> Answer:

@@ -85,6 +85,8 @@ def parse(path: str) -> Pattern:
 
 
 def _segment(path: str, text: str) -> Segment:
+    if text.isalnum():
+        return text
     for form in _FORMS:
         found = form.fullmatch(text)
         if found is not None:

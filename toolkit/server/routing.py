@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from toolkit.server.app import App
 
-__all__ = ["NO_PARAMETERS", "EofPolicy", "Handler", "Resource", "Route", "RouteTable", "SlashPolicy"]
+__all__ = ["NO_PARAMETERS", "Coroutine", "EofPolicy", "Handler", "Resource", "Route", "RouteTable", "SlashPolicy"]
 
 EofPolicy: TypeAlias = Literal["answer", "cancel"]
 SlashPolicy: TypeAlias = Literal["strict", "redirect", "ignore"]
@@ -192,10 +192,10 @@ class RouteTable:
             if resource is None:
                 return None, NO_PARAMETERS, None
         route = resource.routes.get(method)
+        if route is None and method == "HEAD":
+            route = resource.routes.get("GET")
         if route is None:
             route = resource.routes.get("*")
-            if route is None and method == "HEAD":
-                route = resource.routes.get("GET")
         if not values or route is None:
             return route, NO_PARAMETERS, resource
         parameters: Parameters = {}

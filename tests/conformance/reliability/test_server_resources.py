@@ -19,20 +19,10 @@ from .drive import REFUSALS, Accept, Call, Recorder, Reject, Row, exchange, row_
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-UPLOADS = "multipart forms are not part of the foundation"
 
 NOT_TOUCHED = {
-    45: UPLOADS,
-    46: UPLOADS,
-    47: UPLOADS,
-    48: UPLOADS,
-    49: UPLOADS,
-    50: UPLOADS,
-    51: UPLOADS + "; control flow by assert is what running the suite under -O shows",
-    52: "no header parameter is parsed but a charset, whose scanner number 54 drives",
-    53: "cookies are not part of the foundation; as a plain field they are driven by number 54",
+    52: "the parameters of content types are read in one pass, which test_multipart.py and number 54 drive",
     55: "ranges and static files are not part of the foundation",
-    56: "nothing received is written to a disk by the foundation",
 }
 
 
