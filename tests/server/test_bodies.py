@@ -36,9 +36,15 @@ async def as_text(r: Request) -> object:
     return [await r.text()]
 
 
+async def as_lines(r: Request) -> object:
+    return [line async for line in r.lines()]
+
+
 @pytest.mark.parametrize(
     ("handler", "kind", "body", "status", "text"),
     [
+        (as_lines, "text/plain; charset=iso-8859-1", b"\xe9\nb", 200, '["\u00e9","b"]'),
+        (as_lines, "text/plain; charset=nonsense", b"x", 415, "charset 'nonsense' is not known here"),
         (as_json, None, b'"x"', 200, '["x"]'),
         (as_json, JSON, b'"x"', 200, '["x"]'),
         (as_json, "Application/JSON; charset=utf-8", b'"\xc3\xa9"', 200, '["\u00e9"]'),

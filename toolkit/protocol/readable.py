@@ -180,6 +180,7 @@ class Readable:
 
         A line over `limit` characters, `Limits.read` without one, is `LimitExceeded`.
         """
+        self._check_charset()
         return lines_of(self, limit)
 
     def events(self, limit: int | None = None) -> AsyncIterator[Event]:
