@@ -7,6 +7,7 @@ browsers offer to save. Text is said to be UTF-8, as all of it is these days (WH
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ def media_type_of(name: str, own: Mapping[str, str] | None = None, charset: str 
     return f"{found}; charset={charset}" if charset and found.startswith("text/") and ";" not in found else found
 
 
+@lru_cache(maxsize=256)  # an application has a dozen, and asks at each large answer
 def is_compressible(content_type: str) -> bool:
     """Whether bodies of this content type become smaller; parameters have no say."""
     name = content_type.partition(";")[0].strip(" \t").lower()

@@ -166,16 +166,15 @@ def _final(status: int, fields: Fields, body: bytes) -> Answer:
 
 
 def _may_be_coded(request: Request, options: Compression, status: int, fields: Fields) -> bool:
-    if status not in WHOLE or find_field(fields, b"content-encoding") is not None:
-        return False  # a part of something, nothing at all, or coded already: or not to be, where it says identity
-    if find_field(fields, b"content-range") is not None:
-        return False
-    cache_control = find_field(fields, b"cache-control")
-    if cache_control is not None and b"no-transform" in cache_control.lower():
-        return False  # RFC 9111 5.2.2.6: meant for those in between, and good advice here
     kind = find_field(fields, b"content-type")
-    if kind is None or not options.takes(kind.decode("latin-1")):
-        return False
+    if kind is None or status not in WHOLE or not options.takes(kind.decode("latin-1")):
+        return False  # nothing, a part of something, or what gains nothing
+    for name, value in fields:
+        key = name.lower()
+        if key in (b"content-encoding", b"content-range"):
+            return False  # coded already, or not to be, where it says identity; a part
+        if key == b"cache-control" and b"no-transform" in value.lower():
+            return False  # RFC 9111 5.2.2.6: meant for those in between, and good advice here
     return options.with_credentials or not has_credentials(request, fields)
 
 

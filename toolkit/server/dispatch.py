@@ -17,6 +17,7 @@ from toolkit.errors import UseError
 from toolkit.protocol.states import DONE, IDLE
 from toolkit.protocol.status import reason_phrase
 from toolkit.server.answers import JSON, TEXT, Answer, Streamed, encode_returned
+from toolkit.server.compression import compressed
 from toolkit.server.current import CURRENT
 from toolkit.server.error_answers import answer_error
 from toolkit.server.request import AnswerComplete
@@ -132,7 +133,7 @@ def answer_returned(request: Request, value: object) -> Streamed | None:
 
 def _answer_large(request: Request, answer: Answer) -> Streamed | None:
     """An answer that is large enough to be compressed."""
-    given = request._connection.running.compressed(request, answer)
+    given = compressed(request, answer)
     if isinstance(given, Streamed):
         return given
     request.answer(given.status, given.fields, given.body, given.lines)

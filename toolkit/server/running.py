@@ -22,6 +22,7 @@ from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
 from toolkit.server.abort import UnsupportedMediaType, named_abort
 from toolkit.server.answers import TEXT
+from toolkit.server.compression import compressed
 from toolkit.server.connection import ServerConnection
 from toolkit.server.dispatch import call_inline, fail, run
 from toolkit.server.listening import BACKLOG, address_of, bind_found, bind_unix, unlink
@@ -195,8 +196,6 @@ class Running:
 
     def compressed(self, request: Request, answer: Answer) -> Answer | Streamed:
         """A large answer as it is to be sent."""
-        from toolkit.server.compression import compressed  # with all that it needs, where there is something for it
-
         return compressed(request, answer)
 
     def refuse(self, connection: ServerConnection, error: RemoteProtocolError) -> None:
