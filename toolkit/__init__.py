@@ -33,12 +33,15 @@ if TYPE_CHECKING:
         UseError,
         WriteTimeout,
     )
+    from toolkit.logs.console import log
+    from toolkit.logs.outlet import LogOutput, log_to
     from toolkit.protocol.aio.forms import Form
     from toolkit.protocol.aio.loop import run
     from toolkit.protocol.aio.pair import pair
     from toolkit.protocol.aio.uploads import Upload
     from toolkit.protocol.compiled import compiled
     from toolkit.protocol.cookies import Cookie
+    from toolkit.protocol.events import Event
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.headers import Headers
     from toolkit.protocol.limits import FormLimits, Limits, Timeouts
@@ -67,20 +70,42 @@ if TYPE_CHECKING:
         UnprocessableContent,
         UnsupportedMediaType,
     )
+    from toolkit.server.access_log import AccessLog
     from toolkit.server.answers import Deliver, Reply
     from toolkit.server.app import App
+    from toolkit.server.compression import Compression
+    from toolkit.server.feed import EventFeed
+    from toolkit.server.middleware.added_headers import AddedHeaders, SecurityHeaders
+    from toolkit.server.middleware.body_limit import BodyLimit
+    from toolkit.server.middleware.compressed import Compressed
+    from toolkit.server.middleware.conditional import Conditional
+    from toolkit.server.middleware.cors import CORS
+    from toolkit.server.middleware.proxy_headers import ProxyHeaders
+    from toolkit.server.middleware.rate_limit import RateLimit
+    from toolkit.server.middleware.request_id import RequestID
+    from toolkit.server.middleware.time_limit import TimeLimit
     from toolkit.server.request import Request
     from toolkit.server.routers import Router
     from toolkit.server.sessions import CookieSessions
     from toolkit.server.signing import Signer
+    from toolkit.server.static import StaticServer
+    from toolkit.server.static_options import StaticOptions
+    from toolkit.server.templates import Templates
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Abort",
+    "AccessLog",
+    "AddedHeaders",
     "App",
     "BadGateway",
     "BadRequest",
+    "BodyLimit",
     "BodyNotReplayable",
     "Busy",
+    "CORS",
+    "Compressed",
+    "Compression",
+    "Conditional",
     "Conflict",
     "ConnectError",
     "ConnectTimeout",
@@ -90,6 +115,8 @@ __all__ = [
     "Deliver",
     "Disconnected",
     "EarlyAnswer",
+    "Event",
+    "EventFeed",
     "Exchange",
     "Forbidden",
     "Form",
@@ -102,6 +129,7 @@ __all__ = [
     "LimitExceeded",
     "Limits",
     "LocalProtocolError",
+    "LogOutput",
     "MethodNotAllowed",
     "Moved",
     "NetworkError",
@@ -111,18 +139,26 @@ __all__ = [
     "PreconditionFailed",
     "PreconditionRequired",
     "ProtocolError",
+    "ProxyHeaders",
+    "RateLimit",
     "ReadTimeout",
     "RemoteProtocolError",
     "Reply",
     "Request",
+    "RequestID",
     "RequestTimeout",
     "Response",
     "Router",
+    "SecurityHeaders",
     "ServiceUnavailable",
     "Session",
     "Signer",
+    "StaticOptions",
+    "StaticServer",
     "StatusAbort",
     "StatusError",
+    "Templates",
+    "TimeLimit",
     "Timeouts",
     "TooManyRequests",
     "ToolkitError",
@@ -136,20 +172,31 @@ __all__ = [
     "WriteTimeout",
     "__version__",
     "compiled",
+    "log",
+    "log_to",
     "pair",
     "run",
 ]
 
 _WHERE = {
     "Abort": "server.abort",
+    "AccessLog": "server.access_log",
+    "AddedHeaders": "server.middleware.added_headers",
     "App": "server.app",
     "BadGateway": "server.abort",
     "BadRequest": "server.abort",
+    "BodyLimit": "server.middleware.body_limit",
+    "CORS": "server.middleware.cors",
+    "Compressed": "server.middleware.compressed",
+    "Compression": "server.compression",
+    "Conditional": "server.middleware.conditional",
     "Conflict": "server.abort",
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
     "CookieSessions": "server.sessions",
     "Deliver": "server.answers",
+    "Event": "protocol.events",
+    "EventFeed": "server.feed",
     "Exchange": "protocol.exchange",
     "Forbidden": "server.abort",
     "Form": "protocol.aio.forms",
@@ -160,21 +207,30 @@ _WHERE = {
     "InternalServerError": "server.abort",
     "LengthRequired": "server.abort",
     "Limits": "protocol.limits",
+    "LogOutput": "logs.outlet",
     "MethodNotAllowed": "server.abort",
     "Moved": "protocol.wire",
     "NotAcceptable": "server.abort",
     "NotFound": "server.abort",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
+    "ProxyHeaders": "server.middleware.proxy_headers",
+    "RateLimit": "server.middleware.rate_limit",
     "Reply": "server.answers",
     "Request": "server.request",
+    "RequestID": "server.middleware.request_id",
     "RequestTimeout": "server.abort",
     "Response": "client.response",
     "Router": "server.routers",
+    "SecurityHeaders": "server.middleware.added_headers",
     "ServiceUnavailable": "server.abort",
     "Session": "client.session",
     "Signer": "server.signing",
+    "StaticOptions": "server.static_options",
+    "StaticServer": "server.static",
     "StatusAbort": "server.abort",
+    "Templates": "server.templates",
+    "TimeLimit": "server.middleware.time_limit",
     "Timeouts": "protocol.limits",
     "TooManyRequests": "server.abort",
     "Unauthorized": "server.abort",
@@ -182,6 +238,8 @@ _WHERE = {
     "UnsupportedMediaType": "server.abort",
     "Upload": "protocol.aio.uploads",
     "compiled": "protocol.compiled",
+    "log": "logs.console",
+    "log_to": "logs.outlet",
     "pair": "protocol.aio.pair",
     "run": "protocol.aio.loop",
 }

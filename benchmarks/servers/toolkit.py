@@ -65,7 +65,8 @@ async def echo(r: Request) -> None:
 
 
 def add_files(web: App, folder: Path) -> None:
-    """The files of a folder, in the two ways that an application has."""
+    """The files of a folder, in the three ways that an application has."""
+    web.static("/static", folder)
 
     @web.get("/sendfile/{name}")
     async def sendfile(r: Request, name: str) -> None:

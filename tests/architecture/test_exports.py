@@ -21,6 +21,7 @@ NOT_LOADED = (
     "hdrh",
     "httpx",
     "hypothesis",
+    "jinja2",
     "multipart",
     "pytest",
     "uvicorn",
@@ -86,6 +87,13 @@ def test_import_is_lazy() -> None:
 def test_one_end_does_not_load_the_other() -> None:
     assert not any(name.startswith(f"{ROOT}.client") for name in loaded_by("from toolkit import App"))
     assert not any(name.startswith(f"{ROOT}.server") for name in loaded_by("from toolkit import Session"))
+
+
+def test_an_application_loads_what_it_logs_with_when_it_does() -> None:
+    loaded = loaded_by("from toolkit import App\nApp(headers={'x-a': '1'})")
+    assert loaded.isdisjoint(
+        {"toolkit.logs.outlet", "toolkit.server.templates", "toolkit.server.sse", "logging.handlers"}
+    )
 
 
 @pytest.mark.parametrize("name", ["App", "Session"])

@@ -15,7 +15,7 @@ import pytest
 from .package import REPOSITORY, modules
 
 #: What an import of the package must do without: the extras, and uvloop, which not every platform has.
-OPTIONAL = ("brotlicffi", "zstandard", "xmltodict", "cryptography", "hdrh", "uvloop")
+OPTIONAL = ("brotlicffi", "zstandard", "xmltodict", "cryptography", "hdrh", "jinja2", "uvloop")
 
 PROGRAM = """
 import importlib, json, os, sys, traceback, warnings

@@ -14,7 +14,11 @@ from tests.helpers.peers import missing, required
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-PEERS = {"test_foreign_servers.py": ["nginx", "aiohttp"], "test_foreign_clients.py": ["curl", "httpx", "aiohttp"]}
+PEERS = {
+    "test_foreign_servers.py": ["nginx", "aiohttp"],
+    "test_foreign_clients.py": ["curl", "httpx", "aiohttp"],
+    "test_static_files.py": ["nginx", "curl"],
+}
 collect_ignore = [] if required() else [name for name, peers in PEERS.items() if missing(peers)]
 BOUND = 20.0  # seconds; a slow test says more by the timeout marker
 

@@ -145,7 +145,7 @@ async def caught(call: Callable[[Request], object]) -> Exception | None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("x-bad", "a\r\nb"), ("x-bad", "a\0"), ("x bad", "a"), ("x-bad", "\u20ac"), ("x-bad", object())]
+    ("name", "value"), [("x-bad", "a\r\nb"), ("x-bad", "a\0"), ("x bad", "a"), ("x-bad", "\u20ac")]
 )
 async def test_a_bad_field_is_refused_when_it_is_added(name: str, value: str) -> None:
     assert isinstance(await caught(lambda r: r.add_header(name, value)), LocalProtocolError)

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.helpers.served import PATIENCE, served
-from toolkit import App, Request
+from toolkit import App, Request, UseError
 
 DATE = re.compile(rb"date: [^\r]+ GMT\r\n")
 
@@ -111,3 +111,78 @@ async def test_an_applications_own_words(given: dict[str, str], said: list[bytes
     web.get("/")(lambda r: (200, None, given))
     lines = (await answered(request(), web)).split(b"\r\n")
     assert [line for line in lines if line.lower().startswith((b"connection", b"date"))] == said
+
+
+# -- fields that all answers have in common --------------------------------------------------------------------
+
+
+def common_application() -> App:
+    web = App(headers={"Server": "mine", "x-a": ["1", "2"]})
+
+    @web.get("/")
+    def plain(r: Request) -> dict[str, int]:
+        return {"a": 1}
+
+    @web.get("/own")
+    def own(r: Request) -> object:
+        return 200, "x", {"X-A": "own"}
+
+    @web.get("/dated")
+    def dated(r: Request) -> object:
+        return 200, "x", {"date": "Sun, 06 Nov 1994 08:49:37 GMT"}
+
+    @web.get("/streamed")
+    async def streamed(r: Request) -> None:
+        await r.prepare({"content-length": 1})
+        await r.write(b"x")
+
+    @web.get("/added")
+    def added(r: Request) -> str:
+        r.add_header("server", "other")
+        return "x"
+
+    @web.get("/failed")
+    def failed(r: Request) -> None:
+        raise ValueError
+
+    return web
+
+
+@pytest.mark.parametrize(
+    ("asked", "server", "own"),
+    [
+        (b"GET / HTTP/1.1\r\nhost: a\r\n\r\n", [b"mine"], [b"1", b"2"]),
+        (b"HEAD / HTTP/1.1\r\nhost: a\r\n\r\n", [b"mine"], [b"1", b"2"]),
+        (b"GET /own HTTP/1.1\r\nhost: a\r\n\r\n", [b"mine"], [b"own"]),
+        (b"GET /dated HTTP/1.1\r\nhost: a\r\n\r\n", [b"mine"], [b"1", b"2"]),
+        (b"GET /streamed HTTP/1.1\r\nhost: a\r\n\r\n", [b"mine"], [b"1", b"2"]),
+        (b"GET /added HTTP/1.1\r\nhost: a\r\n\r\n", [b"other"], [b"1", b"2"]),
+        (b"GET /failed HTTP/1.1\r\nhost: a\r\n\r\n", [b"mine"], [b"1", b"2"]),
+        (b"GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n", [b"mine"], [b"1", b"2"]),
+        (b"PUT / HTTP/1.1\r\nhost: a\r\n\r\n", [b"mine"], [b"1", b"2"]),
+        (b"nonsense\r\n\r\n", [b"mine"], [b"1", b"2"]),
+    ],
+)
+async def test_fields_in_common_are_on_every_answer_unless_it_has_its_own(
+    asked: bytes, server: list[bytes], own: list[bytes]
+) -> None:
+    async with asyncio.timeout(PATIENCE), served(common_application()) as here:
+        raw = await here.raw()
+        await raw.send(asked)
+        await raw.eof()
+        head = (await raw.rest()).partition(b"\r\n\r\n")[0] + b"\r\n"
+    assert re.findall(rb"\r\nserver: ([^\r]*)", head, re.IGNORECASE) == server
+    assert re.findall(rb"\r\nx-a: ([^\r]*)", head, re.IGNORECASE) == own
+    assert len(re.findall(rb"\r\ndate: ", head)) == 1
+
+
+async def test_without_any_nothing_is_said_of_the_server() -> None:
+    web = App()
+    web.get("/")(lambda r: "x")
+    assert b"server" not in (await answered(request(), web)).lower()
+
+
+@pytest.mark.parametrize("name", ["content-type", "Content-Length", "date", "connection", "transfer-encoding"])
+def test_what_only_one_answer_can_say_is_nothing_in_common(name: str) -> None:
+    with pytest.raises(UseError, match="in common"):
+        _ = App(headers={name: "x"})

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.served import KINDS, PATIENCE, Served, served
-from toolkit import App, Deliver, Session, ToolkitError
+from toolkit import App, Deliver, Session, ToolkitError, UseError
 from toolkit.protocol.conditional import Conditions
 from toolkit.protocol.dates import format_http_date
+from toolkit.server.answers import Streamed, encode_returned
 from toolkit.server.beneath import FileState, NotBeneath, state_of
 from toolkit.server.files import FileParts, Representation, entity_tag, outcome, read_whole
 
@@ -457,8 +458,6 @@ def test_a_weak_representation_is_never_joined_from_parts() -> None:
 
 async def test_a_middleware_may_read_a_file_that_a_handler_returned(folder: Path) -> None:
     """What a handler returned is not sent yet: `encode_returned` gives it as fields and a stream."""
-    from toolkit.server.answers import Streamed, encode_returned
-
     web = App(port=0)
 
     async def sizes(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -474,3 +473,21 @@ async def test_a_middleware_may_read_a_file_that_a_handler_returned(folder: Path
     status, fields, body = await get(web, "/first")
     assert (status, fields["x-length"]) == (200, "600000")
     assert sum(map(int, body.split())) == len(LARGE)
+
+
+async def test_a_file_that_cannot_be_begun_is_closed(folder: Path) -> None:
+    web, done = App(port=0), asyncio.Event()
+
+    @web.get("/late")
+    async def late(r: Request) -> None:
+        answer = encode_returned(Deliver.file(folder / "large.bin"))
+        assert isinstance(answer, Streamed)
+        assert len(opened(folder)) == 1
+        await r.prepare({"content-length": 0})
+        with pytest.raises(UseError):
+            await answer.send(r)
+        assert opened(folder) == []
+        done.set()
+
+    assert (await get(web, "/late"))[0] == 200
+    assert done.is_set()

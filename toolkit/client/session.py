@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from toolkit.client.connection import ClientConnection
+    from toolkit.client.event_source import EventSource
     from toolkit.client.options import RequestOptions
 
 __all__ = ["InMemory", "Session"]
@@ -158,6 +159,25 @@ class Session:
     def patch(self, url: str, headers: HeadersLike | None = None, **options: Unpack[RequestOptions]) -> Response:
         """A PATCH request; entered without a body it is open for writing."""
         return self._ask("PATCH", url, headers, options)
+
+    def sse(
+        self,
+        url: str,
+        headers: HeadersLike | None = None,
+        *,
+        last_id: str = "",
+        retry: int = 3000,
+        attempts: int | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> EventSource:
+        """Server-sent events: `async for event in http.sse(url)`, across as many connections as it takes.
+
+        `last_id` is the id of the last event seen before; `retry` the time in ms to wait before coming back, until the
+        server names another; `attempts` how many failures in a row are borne, None: any number. See `EventSource`.
+        """
+        from toolkit.client.event_source import EventSource
+
+        return EventSource(self, url, headers, options, last_id=last_id, retry=retry, attempts=attempts)
 
     def _find(self, url: str) -> Place:
         place = Place(self._resolve(url))

@@ -15,7 +15,7 @@ __all__ = ["Extra"]
 class Extra:
     """What an application adds to an exchange beside its messages, and what was read out of them and is kept."""
 
-    __slots__ = ("before_head", "cookies", "failing", "fields", "form", "session")
+    __slots__ = ("before_head", "cookies", "failing", "fields", "form", "host", "request_id", "session")
 
     def __init__(self) -> None:
         self.fields: Fields = []  # they go out with the head, whoever sends it
@@ -23,6 +23,8 @@ class Extra:
         self.cookies: dict[str, str] | None = None  # of the inbound head
         self.form: object = None  # of the inbound body
         self.session: object = None
+        self.request_id: str | None = None
+        self.host: str | None = None  # that was asked for, by the word of a trusted proxy
         self.failing = False  # an error handler of the application runs: what it raises is not given to another
 
     def take(self) -> Fields:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
 
     from toolkit.protocol.decoding import Decoder
+    from toolkit.protocol.events import Event
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.inbound import Inbound
     from toolkit.protocol.limits import Limits
@@ -180,6 +181,15 @@ class Readable:
         A line over `limit` characters, `Limits.read` without one, is `LimitExceeded`.
         """
         return lines_of(self, limit)
+
+    def events(self, limit: int | None = None) -> AsyncIterator[Event]:
+        """The body's server-sent events as they arrive (text/event-stream, WHATWG HTML 9.2).
+
+        An event over `limit` bytes, 1 MiB without one, is `LimitExceeded`.
+        """
+        from toolkit.protocol.events import events_of
+
+        return events_of(self, limit)
 
     def _refused(self, error: RemoteProtocolError) -> RemoteProtocolError:
         """`error`, with this exchange and what it is about."""

@@ -6,20 +6,22 @@ error. A request to which nothing is added has no `Extra`, and costs one look.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Final
 
-from toolkit.errors import UseError
+from toolkit.errors import LimitExceeded, UseError
 from toolkit.protocol.cookies import parse_cookies, parse_set_cookie, serialize_cookie
 from toolkit.protocol.extra import Extra
+from toolkit.protocol.head import serialize_fields
 from toolkit.protocol.headers import encode_fields
 from toolkit.protocol.states import IDLE
 
 if TYPE_CHECKING:
     from toolkit.protocol.cookies import Cookie
-    from toolkit.protocol.headers import HeaderValue
+    from toolkit.protocol.headers import HeadersLike, HeaderValue
     from toolkit.server.incoming import Incoming
 
-__all__ = ["add_header", "add_line", "cookies_of", "extra_of", "set_cookie"]
+__all__ = ["add_header", "add_line", "common_lines", "cookies_of", "extra_of", "limit_body", "set_cookie"]
 
 #: Fields that say what the body is or where it ends. An error page that takes the place of the body has its own: as
 #: text/html, a plain message that quotes its client would be a script.
@@ -47,6 +49,17 @@ def add_header(r: Incoming, name: str, value: HeaderValue) -> None:
             "(status, value, {...}), or prepare({...})"
         )
     extra_of(r).fields += fields
+
+
+def common_lines(headers: HeadersLike | None) -> dict[bytes, bytes]:
+    """The fields that go with every answer of an application: by name, as they stand on the wire."""
+    lines: dict[bytes, bytes] = {}
+    for name, value in encode_fields(headers):
+        key = name.lower()
+        if key in OF_THE_BODY or key in (b"date", b"connection"):
+            raise UseError(f"App(headers=...): {key.decode()} is no field that all answers can have in common")
+        lines[key] = lines.get(key, b"") + serialize_fields([(name, value)])
+    return lines
 
 
 def add_line(r: Incoming, line: object) -> None:
@@ -83,6 +96,19 @@ def cookies_of(r: Incoming) -> dict[str, str]:
         values = [value for name, value in r._head.fields if name.lower() == b"cookie"]
         cookies = extra.cookies = parse_cookies(b"; ".join(values).decode("latin-1"))
     return cookies
+
+
+def limit_body(r: Incoming, size: int) -> None:
+    """See `Request.limit_body`. What the receiver counts is given back when the exchange is over."""
+    inbound, connection = r._in, r._connection
+    if inbound is None:
+        return
+    if max(inbound.received, r._head.length) > size:
+        text = f"a body of over {size} bytes"
+        raise LimitExceeded(r._say(text), fault=text)
+    body = connection.limits.body
+    if body is None or size < body:
+        connection.receiver.limits = dataclasses.replace(connection.limits, body=size)
 
 
 def _check_open(r: Incoming, call: str) -> None:

@@ -101,8 +101,10 @@ class AnsweringConnection(Connection):
         return b"".join((STATUS_LINES.get(status) or status_line(status), lines, framing, date, connection, body))
 
     def _own_words(self, fields: Fields, date: bytes) -> tuple[Fields, bytes]:
-        """What the application said about date and connection counts."""
+        """What the application said about date, connection and the fields common to all answers counts."""
         kept: Fields = []
+        common = self.watch.clock.common
+        replaced = False
         for name, value in fields:
             key = name.lower()
             if key == b"connection":
@@ -113,9 +115,13 @@ class AnsweringConnection(Connection):
                 if options:
                     kept.append((name, b", ".join(sorted(options))))
                 continue
-            if key == b"date":
-                date = b""
+            if key == b"date" or key in common:
+                replaced = True
             kept.append((name, value))
+        if replaced:
+            given = {name.lower() for name, _ in kept}
+            first = b"" if b"date" in given else date[: date.index(b"\n") + 1]
+            date = b"".join((first, *(line for name, line in common.items() if name not in given)))
         return kept, date
 
     def send_switch(self, x: Request, fields: Fields) -> None:

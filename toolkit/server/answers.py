@@ -51,14 +51,18 @@ BYTES_HEADERS: Final = {"content-type": "application/octet-stream"}
 
 
 class Answer:
-    """A whole answer: awaited, it is sent to the current request; returned from a handler, it is its answer."""
+    """A whole answer: awaited, it is sent to the current request; returned from a handler, it is its answer.
 
-    __slots__ = ("_content_type", "body", "fields", "status")
+    `final`: its body is sent as it is, whoever takes a coding; that was decided already.
+    """
+
+    __slots__ = ("_content_type", "body", "fields", "final", "status")
 
     def __init__(self, status: int, fields: Fields, body: bytes, content_type: ContentType | None = None) -> None:
         self.status = status
         self.fields = fields
         self.body = body
+        self.final = False
         self._content_type = content_type
 
     @property
@@ -69,6 +73,14 @@ class Answer:
 
     def __await__(self) -> Generator[None, None, None]:
         request = current_request()
+        running = request._connection.running
+        if len(self.body) >= running.compressed_from and not self.final:
+            given = running.compressed(request, self)
+            if isinstance(given, Streamed):
+                yield from given.send(request).__await__()
+                return
+            request.answer(given.status, given.fields, given.body, given.lines)
+            return
         request.answer(self.status, self.fields, self.body, self.lines)
         yield from ()  # an awaitable is an iterator; this one never waits
 
@@ -105,20 +117,21 @@ def encode_value(value: object, status: int = 200, headers: HeadersLike | None =
 
 
 class Streamed:
-    """A returned stream, unread, with its status and headers."""
+    """A returned stream, unread, with its status and headers; `coding` as `prepare` has it."""
 
-    __slots__ = ("headers", "source", "status")
+    __slots__ = ("coding", "headers", "source", "status")
 
     def __init__(self, status: int, headers: HeadersLike | None, source: AsyncIterable[bytes]) -> None:
         self.status = status
         self.headers = headers
         self.source = source
+        self.coding: str | None = None
 
     async def send(self, request: Request) -> None:
         """The answer that it is. A source with a `send_to` knows best how its bytes get into an exchange."""
         headers = self.headers if self.headers is not None else BYTES_HEADERS
         try:
-            await request.prepare(headers, self.status)
+            await request.prepare(headers, self.status, coding=self.coding)
         except BaseException:
             close_now = getattr(self.source, "close", None)
             if close_now is not None:
@@ -136,7 +149,9 @@ class Streamed:
 def answer_of(done: Outcome) -> Answer | Streamed:
     """What a request gets of a file, as an answer."""
     if isinstance(done.body, bytes):
-        return Answer(done.status, done.fields, done.body)
+        answer = Answer(done.status, done.fields, done.body)
+        answer.final = True  # a part of it, or all of it with a strong validator
+        return answer
     return Streamed(done.status, [(name.decode("latin-1"), value) for name, value in done.fields], done.body)
 
 
@@ -188,6 +203,25 @@ class StreamAnswer(LateAnswer):
     def resolve(self, request: Request) -> Answer | Streamed:
         """The stream."""
         return self._stream
+
+
+class Events(Streamed):
+    """Server-sent events: see `Deliver.sse`."""
+
+    __slots__ = ("keep_alive", "retry")
+
+    def __init__(
+        self, headers: HeadersLike | None, source: AsyncIterable[object], keep_alive: float | None, retry: int | None
+    ) -> None:
+        super().__init__(200, headers, cast("AsyncIterable[bytes]", source))
+        self.keep_alive = keep_alive
+        self.retry = retry
+
+    async def send(self, request: Request) -> None:
+        """All of them, each when it comes."""
+        from toolkit.server.sse import send_events  # with all that it needs, where events are sent
+
+        await send_events(request, self.source, self.headers, self.keep_alive, self.retry)
 
 
 class Reply(Answer):
@@ -345,6 +379,22 @@ class Deliver:
             what = "an async iterable, an iterator, an exchange or a file"
             raise UseError(f"Deliver.stream({type(source).__name__}): expected {what}; call a generator function first")
         return StreamAnswer(stream)
+
+    @staticmethod
+    def sse(
+        source: AsyncIterable[object],
+        headers: HeadersLike | None = None,
+        *,
+        keep_alive: float | None = 15.0,
+        retry: int | None = None,
+    ) -> Answer:
+        """Server-sent events: each item of an async iterable, as `events.send` takes it; see `Request.sse`.
+
+        The source is closed when the client leaves, and when the server stops.
+        """
+        if not isinstance(source, AsyncIterable):
+            raise UseError(f"Deliver.sse({type(source).__name__}): expected an async iterable; call a generator first")
+        return StreamAnswer(Events(headers, source, keep_alive, retry))
 
     @staticmethod
     def redirect(location: str, status: int = 302, headers: HeadersLike | None = None) -> Answer:

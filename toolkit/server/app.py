@@ -14,7 +14,9 @@ from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import FormLimits, Limits, Timeouts
+from toolkit.server.added import common_lines
 from toolkit.server.binding import bind
+from toolkit.server.compression import Compression
 from toolkit.server.connection import ServerConnection
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.handlers import Handler, described
@@ -22,19 +24,37 @@ from toolkit.server.routers import Router
 from toolkit.server.running import Running
 
 if TYPE_CHECKING:
+    import os
     import socket
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
     from types import TracebackType
 
+    from toolkit.protocol.headers import HeadersLike
+    from toolkit.server.access_log import AccessLog
     from toolkit.server.hooks import Middleware
     from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
+    from toolkit.server.templates import Templates
 
 __all__ = ["App"]
 
 _H = TypeVar("_H", bound=Handler)
 
 CODINGS = frozenset(["gzip", "deflate", "br", "zstd"])
+
+
+def _templates(templates: str | os.PathLike[str] | Templates, debug: bool) -> Templates:
+    from toolkit.server.templates import Templates as Found  # most programs do without
+
+    return templates if isinstance(templates, Found) else Found(templates, reload=debug)
+
+
+def _access_log(access_log: AccessLog | bool | None) -> AccessLog | None:
+    if access_log is True:
+        from toolkit.server.access_log import AccessLog as Found  # likewise
+
+        return Found()
+    return access_log or None
 
 
 class App(Router):
@@ -46,7 +66,10 @@ class App(Router):
     requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
     failed handlers to whoever asked: for development alone. `middlewares` stand around everything, the first one
     outermost. `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict"
-    (404), "redirect" (308) or "ignore" (it is found).
+    (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
+    `headers` go with every answer, those to bytes that are no request included, unless an answer has a field of that
+    name itself. `templates` are what `r.render` renders: a directory, or `Templates`. `access_log` writes a line for
+    each exchange: True, or an `AccessLog`.
     """
 
     _is_app = True
@@ -62,8 +85,12 @@ class App(Router):
         timeouts: Timeouts = Timeouts(),
         on_eof: EofPolicy = "answer",
         accept_codings: Sequence[str] = ("gzip", "deflate", "br", "zstd"),
+        compression: Compression | None = Compression(),
         forms: FormLimits = FormLimits(),
         debug: bool = False,
+        headers: HeadersLike | None = None,
+        templates: str | os.PathLike[str] | Templates | None = None,
+        access_log: AccessLog | bool | None = None,
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
     ) -> None:
@@ -78,6 +105,10 @@ class App(Router):
         self.timeouts = timeouts
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
+        self.compression = compression
+        self.common = common_lines(headers)
+        self.templates = None if templates is None else _templates(templates, debug)
+        self.access_log = _access_log(access_log)
         self.forms = forms
         self.debug = debug
         self.errors: ErrorHandlers | None = None

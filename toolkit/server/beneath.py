@@ -12,6 +12,7 @@ The directory itself is opened anew each time: it may be a link that a deploymen
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -20,9 +21,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["FileState", "NotBeneath", "names_of", "open_beneath", "state_of"]
+__all__ = ["FileState", "NotBeneath", "folder_beneath", "names_of", "open_beneath", "state_of"]
 
 MOST_LINKS: Final = 40  #: symbolic links on one path, as Linux has it
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -84,16 +85,32 @@ def open_beneath(root: str | os.PathLike[str], names: Sequence[str]) -> tuple[io
 
     Raises `NotBeneath` for whatever is not there, may not be read, lies outside, or is neither file nor directory.
     """
+    with _walk(root, names) as walk:
+        return walk.to_the_end()
+
+
+@contextlib.contextmanager
+def folder_beneath(root: str | os.PathLike[str], names: Sequence[str]) -> Iterator[int]:
+    """The descriptor of a directory below `root`, for the length of the block. Raises `NotBeneath` as above."""
+    with _walk(root, names) as walk:
+        file, _ = walk.to_the_end()
+        if file is not None:
+            file.close()
+            raise NotBeneath(f"{'/'.join(names)!r} is no directory")
+        yield walk.directories[-1]
+
+
+@contextlib.contextmanager
+def _walk(root: str | os.PathLike[str], names: Sequence[str]) -> Iterator[_Walk]:
     walk = _Walk(names)
     try:
-        try:
-            walk.directories.append(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-            return walk.to_the_end()
-        finally:
-            for descriptor in walk.directories:
-                os.close(descriptor)
+        walk.directories.append(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        yield walk
     except (OSError, ValueError) as error:  # ValueError: what no file system can be asked for
         raise NotBeneath(f"{'/'.join(names)!r}: {error}") from error
+    finally:
+        for descriptor in walk.directories:
+            os.close(descriptor)
 
 
 class _Walk:

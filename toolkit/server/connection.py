@@ -44,11 +44,13 @@ class ServerConnection(AnsweringConnection):
 
     __slots__ = (
         "_after",
+        "_began",
         "_cut_short",
         "_deferred",
         "_gone_waiters",
         "_last_received",
         "_next_due",
+        "_unlogged",
         "_waiting",
         "peer",
         "running",
@@ -68,6 +70,8 @@ class ServerConnection(AnsweringConnection):
         self._gone_waiters: list[asyncio.Future[None]] | None = None
         self._last_received = 0
         self._waiting: Deadline | None = None  # the deadline between two exchanges
+        self._unlogged: Request | None = None  # the exchange that the access log has not seen; None without a log
+        self._began = 0.0  # when that one's head was here
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accepted: the first head is due."""
@@ -114,6 +118,9 @@ class ServerConnection(AnsweringConnection):
         self._after = None
         request = Request(self, head, inbound)
         self.exchange = request
+        access = self.running.access
+        if access is not None:
+            self._unlogged, self._began = request, access.now()
         self.running.dispatch(self, request)
 
     def on_body(self, data: bytes) -> None:
@@ -158,14 +165,24 @@ class ServerConnection(AnsweringConnection):
         self._after = None
         if self._timed:
             self._stop_timing()
+        if self._unlogged is not None:
+            self._log()
         if self.lost is not None:
             return
+        self.receiver.limits = self.limits
         if self._last:
             self._last_close()
         elif self.blocked:
             self._next_due = True  # one answer at a time in the buffer, however many requests were pipelined
         else:
             self._next()
+
+    def _log(self) -> None:
+        """An exchange has ended, one way or another: a line in the access log."""
+        access, x = self.running.access, self._unlogged
+        self._unlogged = None
+        if access is not None and x is not None:
+            access.record(self, x, self._began)
 
     def _next(self) -> None:
         self._next_due = False
@@ -260,6 +277,8 @@ class ServerConnection(AnsweringConnection):
                 x._in.fail(Disconnected("the body was left unread and the connection closed", x))
             x._wire = None
             self.exchange = None
+        if self._unlogged is not None:
+            self._log()
         self._stop_timing()
         self._wake()
         self._cut_short = True
@@ -289,6 +308,8 @@ class ServerConnection(AnsweringConnection):
             self._cancel_handler(x, "peer")
 
     def _on_lost(self) -> None:
+        if self._unlogged is not None:
+            self._log()
         self.running.connections.discard(self)
         self.running.settled()
         self._tell_gone()

@@ -116,12 +116,26 @@ def answer_returned(request: Request, value: object) -> Streamed | None:
         return None
     kind = type(value)
     if kind is dict or kind is list:  # most answers: not even an `Answer` is made of them
-        request.answer(200, JSON.fields, orjson.dumps(value), JSON.lines)
-        return None
+        body = orjson.dumps(value)
+        if len(body) < request._connection.running.compressed_from:
+            request.answer(200, JSON.fields, body, JSON.lines)
+            return None
+        return _answer_large(request, Answer(200, JSON.fields, body, JSON))
     answer = encode_returned(value, request)
     if isinstance(answer, Streamed):
         return answer
-    request.answer(answer.status, answer.fields, answer.body, answer.lines)
+    if len(answer.body) < request._connection.running.compressed_from or answer.final:
+        request.answer(answer.status, answer.fields, answer.body, answer.lines)
+        return None
+    return _answer_large(request, answer)
+
+
+def _answer_large(request: Request, answer: Answer) -> Streamed | None:
+    """An answer that is large enough to be compressed."""
+    given = request._connection.running.compressed(request, answer)
+    if isinstance(given, Streamed):
+        return given
+    request.answer(given.status, given.fields, given.body, given.lines)
     return None
 
 

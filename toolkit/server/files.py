@@ -164,11 +164,12 @@ def _opened(one: Representation, pieces: Sequence[bytes | Span]) -> FileParts:
 class FileParts:
     """Parts of an open file, and bytes between them; closes the file when it was sent, or is given up."""
 
-    __slots__ = ("_file", "_pieces", "_state")
+    __slots__ = ("_file", "_pieces", "_state", "block")
 
     def __init__(self, file: io.FileIO, state: FileState, pieces: Sequence[bytes | Span]) -> None:
         self._file = file
         self._state = state
+        self.block: int | None = None  # bytes at a time where the link cannot send files by itself; None: as it comes
         self._pieces = list(pieces)
         if self._pieces and isinstance(last := self._pieces[-1], Span) and last.size > TAIL:
             self._pieces[-1:] = [Span(last.start, last.stop - TAIL), Span(last.stop - TAIL, last.stop)]
@@ -183,7 +184,7 @@ class FileParts:
                 last = number == len(self._pieces)
                 if isinstance(piece, Span) and not last:
                     try:
-                        await x.send_file(self._file, piece.start, piece.size)
+                        await self._send_span(x, piece)
                     except UseError:  # it is shorter than it was
                         if self._is_unchanged():
                             raise
@@ -197,6 +198,13 @@ class FileParts:
                 await x.write(data)
         finally:
             self._file.close()
+
+    async def _send_span(self, x: Exchange, span: Span) -> None:
+        step = span.size
+        if self.block is not None and (x._wire is None or not x._wire.caps.zero_copy):
+            step = self.block
+        for at in range(span.start, span.stop, step):
+            await x.send_file(self._file, at, min(step, span.stop - at))
 
     async def _break_off(self, x: Exchange) -> None:
         log.warning("%s: the file changed while it was being sent; the answer is broken off", ascii(x.url[:200]))

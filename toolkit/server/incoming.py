@@ -13,7 +13,7 @@ from toolkit.protocol.cookies import Cookie, SameSite
 from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.forms import MultiDict
 from toolkit.protocol.headers import HeaderValue, find_field
-from toolkit.server.added import add_header, add_line, cookies_of, set_cookie
+from toolkit.server.added import add_header, add_line, cookies_of, limit_body, set_cookie
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,6 +45,18 @@ class Incoming(Exchange):
     def params_all(self) -> MultiDict[str]:
         """The query's parameters, decoded, every value of them: a look-up gives the last, `get_all` each."""
         return MultiDict(parse_qsl(self._head.target.partition("?")[2], keep_blank_values=True))
+
+    @property
+    def request_id(self) -> str | None:
+        """What `RequestID` calls this request; None without that middleware."""
+        return None if self._extra is None else self._extra.request_id
+
+    def limit_body(self, size: int) -> None:
+        """From now on the request's body is over the limit with `size` bytes (coded); never more than `Limits.body`.
+
+        Raises `LimitExceeded` (413) where it is announced to be longer, or longer already; later its reader is told.
+        """
+        limit_body(self, size)
 
     @property
     def cookies(self) -> dict[str, str]:

@@ -15,14 +15,17 @@ from toolkit.protocol.status import status_line
 from toolkit.server.incoming import Incoming
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from types import TracebackType
 
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.head import RequestHead
     from toolkit.protocol.limits import Limits
+    from toolkit.server.answers import Answer
     from toolkit.server.app import App
     from toolkit.server.connection import ServerConnection
     from toolkit.server.routing import Route
+    from toolkit.server.sse import EventStream
 
 __all__ = ["AnswerComplete", "CancelledBy", "Request"]
 
@@ -99,6 +102,8 @@ class Request(Incoming):
     @property
     def host(self) -> str:
         """Host and port as the request names them (checked to be `uri-host[:port]`); "" in HTTP/1.0 without."""
+        if self._extra is not None and self._extra.host is not None:
+            return self._extra.host
         host = self._head.host
         return "" if host is None else host.decode("latin-1")
 
@@ -174,10 +179,10 @@ class Request(Incoming):
             return ""
         return unquote("/".join(self.raw_path.split("/")[: route.mount_path.count("/") + 1]))
 
-    def url_for(self, name: str, /, **values: object) -> str:
+    def url_for(self, _name: str, /, **values: object) -> str:
         """See `App.url_for`; names are looked up near the present route first, and mounts count."""
         route = self._route
-        return self._connection.running.table.url_for(name, values, "" if route is None else route.namespace)
+        return self._connection.running.table.url_for(_name, values, "" if route is None else route.namespace)
 
     @property
     def _limits(self) -> Limits:
@@ -360,6 +365,39 @@ class Request(Incoming):
     async def disconnected(self) -> None:
         """Returns when the peer has ended its side (FIN) or is gone (reset)."""
         await self._connection.peer_gone(self)
+
+    def sse(
+        self, headers: HeadersLike | None = None, *, keep_alive: float | None = 15.0, retry: int | None = None
+    ) -> EventStream:
+        """Answer with server-sent events: `async with r.sse() as events: await events.send("hello")`.
+
+        The block is the stream: its end is the answer's. It is cancelled when the client leaves, and ends quietly when
+        the server stops. While nothing is sent, a comment is, every `keep_alive` seconds (None: never). `retry` is the
+        time in ms that the client is to wait before it comes back. Entering it answers 406 where the request does not
+        accept text/event-stream.
+        """
+        from toolkit.server.sse import EventStream
+
+        return EventStream(self, headers, keep_alive=keep_alive, retry=retry)
+
+    async def render(
+        self, _template: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
+    ) -> Answer:
+        """A template's text as an answer, to be returned: `return await r.render("page.html", user=user)`.
+
+        The content type is by the template's name. Raises `UseError` for a template that is not there.
+        """
+        from toolkit.server.templates import render  # the compiler takes `/` for nothing, hence the odd name
+
+        return await render(self, _template, status, headers, context)
+
+    async def stream_template(
+        self, _template: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
+    ) -> tuple[int, AsyncIterator[bytes], Headers]:
+        """The same, but sent while it is made: for pages that are long, or wait for something in between."""
+        from toolkit.server.templates import stream
+
+        return await stream(self, _template, status, headers, context)
 
     async def stopping(self) -> None:
         """Returns when the server begins to stop: time to end a long stream in good order."""

@@ -18,9 +18,11 @@ from toolkit.server.patterns import check_prefix, parse
 from toolkit.server.routing import EofPolicy, clash
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from toolkit.server.app import App
+    from toolkit.server.static_options import StaticOptions
 
 __all__ = ["Declared", "Included", "RouteOptions", "Router"]
 
@@ -229,6 +231,27 @@ class Router:
             if path != "/":
                 self._declare(path + "/", method, (), {})
         return target
+
+    def static(
+        self,
+        prefix: str,
+        directory: str | os.PathLike[str],
+        options: StaticOptions | None = None,
+        *,
+        name: str = "",
+        middlewares: Sequence[Middleware] = (),
+    ) -> None:
+        """Serve the files of a directory below `prefix`, to GET and HEAD: see `StaticOptions`.
+
+        Routes that say more of a path go first. What is not there is 404. `url_for(name, path="a/b.js")`.
+        """
+        from toolkit.server.static import StaticServer  # most programs do without
+
+        server = StaticServer(prefix or "/", directory, options=options)
+        for below in ("/", "") if server.prefix else ("/",):
+            self._declare(server.prefix + below, server.serve, ("GET",), {"middlewares": middlewares})
+        files: RouteOptions = {"middlewares": middlewares, "name": name}
+        self._declare(server.prefix + "/{path:path}", server.serve, ("GET",), files)
 
     def add_converter(self, name: str, parse: Callable[[str], object], format: Callable[[object], str] = str) -> None:
         """A kind of parameter for `{x:name}`: `parse` gives the value or raises `ValueError`, `format` its text."""

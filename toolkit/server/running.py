@@ -29,6 +29,8 @@ from toolkit.server.routing import NO_PARAMETERS
 if TYPE_CHECKING:
     import ssl
 
+    from toolkit.server.access_log import AccessRecorder
+    from toolkit.server.answers import Answer, Streamed
     from toolkit.server.app import App
     from toolkit.server.request import Request
 
@@ -58,6 +60,7 @@ class Running:
         self.app = app
         self.loop = loop
         self.clock = Clock(loop)
+        self.clock.common = app.common
         self.watch = ServerWatch(self.clock, app)
         timeouts = app.timeouts
         self.head = self.clock.deadline("head", timeouts.head)
@@ -69,14 +72,21 @@ class Running:
         self.servers: list[asyncio.Server] = []
         self.address = ""
         self.is_stopping = False
+        # Bytes of a returned body, from which on it may be compressed.
+        self.compressed_from = sys.maxsize if app.compression is None else app.compression.minimum
         self.last_call = LAST_CALL
         self.admits = True  # also while stopping, for a moment: who came just before it is still heard
-        self._stopping: list[asyncio.Future[None]] = []
+        self._stopping: dict[asyncio.Future[None], None] = {}  # a dict: the streams of ten thousand clients leave it
         self._settled: asyncio.Future[None] | None = None
         self._unsettled: ServerConnection | None = None  # what `_settled` waits for: one of them
         self._unix_path: str | None = None
         self._secure = False
         self.table = app.table
+        self.access: AccessRecorder | None = None
+        if app.access_log is not None:
+            from toolkit.server.access_log import AccessRecorder  # with the files and threads of `logging`
+
+            self.access = AccessRecorder(app.access_log)
         self.parser = RequestHeadParser(app.limits)  # of all connections: it holds nothing between two heads
 
     # -- listening ---------------------------------------------------------------------------------------------
@@ -178,6 +188,12 @@ class Running:
         else:
             call_inline(connection, request, route.handler, parameters)
 
+    def compressed(self, request: Request, answer: Answer) -> Answer | Streamed:
+        """A large answer as it is to be sent."""
+        from toolkit.server.compression import compressed  # with all that it needs, where there is something for it
+
+        return compressed(request, answer)
+
     def refuse(self, connection: ServerConnection, error: RemoteProtocolError) -> None:
         """Answer bytes that are no request. Its text names what was wrong, never more than was sent."""
         if connection.lost is not None or connection.transport.is_closing():
@@ -187,19 +203,27 @@ class Running:
         fields = [TEXT.pair, (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
         head = status_line(status) + serialize_fields(fields) + self.clock.date_line()
         connection.transport.write(head + b"\r\n" + body)
+        if self.access is not None:
+            self.access.refused(connection, status)
 
     # -- the end -----------------------------------------------------------------------------------------------
 
     async def stopping(self) -> None:
         """Wait for the beginning of the end."""
+        await self.stop_notice()
+
+    def stop_notice(self) -> asyncio.Future[None]:
+        """Done when the end begins; to be cancelled by who no longer wants to know."""
+        future: asyncio.Future[None] = self.loop.create_future()
         if self.is_stopping:
-            return
-        future = self.loop.create_future()
-        self._stopping.append(future)
-        try:
-            await future
-        finally:
-            self._stopping.remove(future)
+            future.set_result(None)
+        else:
+            self._stopping[future] = None
+            future.add_done_callback(self._noticed)
+        return future
+
+    def _noticed(self, future: asyncio.Future[None]) -> None:
+        self._stopping.pop(future, None)
 
     def settled(self) -> None:
         """A connection ended, or has nothing left to say; `stop` waits for the last of them."""
@@ -234,6 +258,8 @@ class Running:
         self.admits = False
         await self._end_links()
         self.clock.close()
+        if self.access is not None:
+            await self.loop.run_in_executor(None, self.access.close)  # it waits for a disk
         if self._unix_path is not None:
             unlink(self._unix_path)
 

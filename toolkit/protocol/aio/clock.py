@@ -93,10 +93,22 @@ class Deadline:
 class Clock:
     """The time of one event loop, its deadlines, and the date header.
 
-    `wall` gives seconds since the epoch; tests replace it.
+    `wall` gives seconds since the epoch; tests replace it. `common` are fields that go with every date, as lines by
+    their names in lower case: they cost nothing, since the date's line is made once a second.
     """
 
-    __slots__ = ("_active", "_armed", "_date_line", "_date_second", "_deadlines", "_timer", "loop", "time", "wall")
+    __slots__ = (
+        "_active",
+        "_armed",
+        "_date_line",
+        "_date_second",
+        "_deadlines",
+        "_timer",
+        "common",
+        "loop",
+        "time",
+        "wall",
+    )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, wall: Callable[[], float] = time.time) -> None:
         self.loop = loop
@@ -108,6 +120,7 @@ class Clock:
         self._armed = 0.0
         self._date_line = b""
         self._date_second = -1
+        self.common: dict[bytes, bytes] = {}
 
     def deadline(self, kind: str, seconds: float | None) -> Deadline:
         """The queue for this kind and duration; keep it, look-ups are not free."""
@@ -153,9 +166,10 @@ class Clock:
         self._active.clear()
 
     def date_line(self) -> bytes:
-        """The date field (RFC 9110 5.6.7) as it stands on the wire, made once a second."""
+        """The date field (RFC 9110 5.6.7) as it stands on the wire, made once a second, and `common` behind it."""
         now = self.wall()
         if not self._date_second <= now < self._date_second + 1:
             self._date_second = int(now)
-            self._date_line = b"date: %b\r\n" % formatdate(self._date_second, usegmt=True).encode("ascii")
+            date = formatdate(self._date_second, usegmt=True).encode("ascii")
+            self._date_line = b"".join((b"date: %b\r\n" % date, *self.common.values()))
         return self._date_line

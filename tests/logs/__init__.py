@@ -1,0 +1,1 @@
+"""Tests of toolkit/logs, one module for each of its modules."""

@@ -1,0 +1,1 @@
+"""Tests of toolkit/server/middleware, one module for each of its modules."""
