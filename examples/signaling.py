@@ -98,8 +98,10 @@ async def stream(source: Request, sink: Request) -> None:
     The body of `source` may outlive its own handler: it waits for its reader, which is here.
     """
     try:
-        async for chunk in source.pull():
-            await sink.write(chunk)
+        if "content-encoding" in source.headers:  # the answer's head is out, and said nothing of a coding
+            await sink.relay(source.pull())
+        else:
+            await sink.relay(source)
     except BaseException:
         # An exception that leaves a handler breaks off that handler's own answer. The partner may have had its whole
         # answer by now, and would go on sending to nobody: so it is told as well.

@@ -34,7 +34,16 @@ WAITS: dict[str, str] = {
 ENTERED = {"asyncio.timeout", "Total"}
 
 #: Bases from outside the compiled modules: without memory of their own, or known to the compiler.
-BASES = {"Exception", "Generic", "IntEnum", "NamedTuple", "Protocol", "TypedDict", "asyncio.Protocol"}
+BASES = {
+    "Exception",
+    "Generic",
+    "IntEnum",
+    "NamedTuple",
+    "Protocol",
+    "TypedDict",
+    "asyncio.BufferedProtocol",
+    "asyncio.Protocol",
+}
 
 #: Classes that are compiled to ordinary ones, and so may have other bases: the decorator that says so.
 ORDINARY = "mypyc_attr(native_class=False)"

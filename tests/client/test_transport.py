@@ -16,6 +16,7 @@ from tests.helpers.served import served
 from tests.helpers.tls import client_context, server_context
 from toolkit import App, Request, Session, Timeouts
 from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout
+from toolkit.protocol.aio.tls import TlsLink
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -281,7 +282,7 @@ async def test_a_certificate_for_another_name_is_not_trusted() -> None:
     loop = asyncio.get_running_loop()
     with tempfile.TemporaryDirectory(prefix="tk-") as folder:
         path = f"{folder}/s"
-        listener = await loop.create_unix_server(web.new_connection, path, ssl=server_context())
+        listener = await loop.create_unix_server(lambda: TlsLink(web.new_connection()), path, ssl=server_context())
         async with Session(unix=path, tls=client_context()) as http:
             assert await ask(http, "https://localhost/quick") == b"quick"
             with pytest.raises(ConnectError, match="its certificate is not to be trusted: "):

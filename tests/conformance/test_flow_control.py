@@ -25,6 +25,7 @@ from tests.helpers.raw import SOCKET_KINDS, SocketRaw, raw_server
 from tests.helpers.served import KINDS, Served, served
 from tests.helpers.tls import server_context
 from toolkit import App, Limits
+from toolkit.protocol.aio.tls import TlsLink
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -132,7 +133,9 @@ async def tight(web: App, kind: str) -> AsyncIterator[tuple[Served, int, int]]:
         listener.listen()
         sizes = kernel(listener, socket.SO_SNDBUF), kernel(listener, socket.SO_RCVBUF)
         if kind == "tls":
-            server = await loop.create_server(web.new_connection, sock=listener, ssl=server_context())
+            server = await loop.create_server(
+                lambda: TlsLink(web.new_connection()), sock=listener, ssl=server_context()
+            )
             here = Served(web, kind, f"https://127.0.0.1:{listener.getsockname()[1]}")
         elif path:
             server = await loop.create_unix_server(web.new_connection, sock=listener)

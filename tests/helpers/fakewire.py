@@ -267,6 +267,12 @@ class FakeWire:
     async def send_file(self, x: Exchange, file: IO[bytes], offset: int, count: int) -> int:
         raise AssertionError("no zero copy was announced")
 
+    def in_chunk(self, x: Exchange) -> int:
+        return 0
+
+    async def forward(self, x: Exchange, source: Exchange) -> int:
+        raise AssertionError("this link has no descriptors")
+
     async def splice(self, x: Exchange, source: Exchange) -> int:
         raise AssertionError("no zero copy was announced")
 

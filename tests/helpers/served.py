@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from toolkit.protocol.aio.memory import memory_pair
+from toolkit.protocol.aio.tls import TlsLink
 
 from .raw import KINDS, PATIENCE, SOCKET_KINDS, Caps, MemoryRaw, Raw, SocketRaw, TlsRaw, caps_of, make_session
 from .tls import server_context
@@ -100,7 +101,9 @@ async def served(web: App, kind: str = "memory") -> AsyncIterator[Served]:
             listener = await loop.create_unix_server(web.new_connection, path)
             here = Served(web, kind, "http://localhost", path)
         else:
-            listener = await loop.create_server(web.new_connection, "127.0.0.1", 0, ssl=server_context())
+            listener = await loop.create_server(
+                lambda: TlsLink(web.new_connection()), "127.0.0.1", 0, ssl=server_context()
+            )
             port = listener.sockets[0].getsockname()[1]
             here = Served(web, kind, f"https://127.0.0.1:{port}")
         try:

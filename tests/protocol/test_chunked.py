@@ -256,3 +256,37 @@ def test_whatever_we_take_llhttp_takes_alike(coded: bytes) -> None:
         assert theirs(coded) in (None, (payload, False))
     else:
         assert theirs(coded[: len(coded) - len(behind)]) == (payload, True)
+
+
+chunks = st.lists(
+    st.tuples(st.binary(min_size=1, max_size=40), st.sampled_from([b"%x\r\n", b"%X\r\n", b"%x;a\r\n"])), max_size=6
+)
+
+
+@many
+@given(chunks, st.lists(st.integers(0, 300), max_size=6))
+def test_what_is_skimmed_and_what_is_decoded_make_the_whole(
+    parts: list[tuple[bytes, bytes]], points: list[int]
+) -> None:
+    """Whatever was passed over is plain chunks, whole lines and data; `decode` goes on right behind it."""
+    body = b"".join(line % len(data) + data + b"\r\n" for data, line in parts) + b"0\r\n\r\n"
+    decoder, skimmer = ChunkedDecoder(Limits()), ChunkedDecoder(Limits())
+    for piece in cut(body, points):
+        size, count = skimmer.skim(memoryview(piece)) if not skimmer._line else (0, 0)
+        there = decoder.decode(piece[:size])[0]
+        assert len(there) == count
+        rest = piece[size:]
+        if rest:
+            assert skimmer.decode(rest) == decoder.decode(rest)
+    assert skimmer.done
+    assert decoder.done
+
+
+def test_a_place_in_a_chunk_can_be_gone_back_to() -> None:
+    decoder = ChunkedDecoder(Limits())
+    place = decoder.place
+    assert decoder.skim(memoryview(b"5\r\nhel")) == (6, 3)
+    assert decoder.left_of_chunk == 2
+    decoder.go_back(place)
+    assert decoder.skim(memoryview(b"5\r\nhello\r\n0\r\n")) == (10, 5)
+    assert decoder.left_of_chunk == 0

@@ -485,6 +485,15 @@ def test_any_block_is_a_head_or_a_refusal(noise: bytes, method: str) -> None:
             assert 400 <= hint <= 599
 
 
+def test_names_that_begin_like_one_that_decides_are_carried() -> None:
+    """A length and a first letter in common are no name in common."""
+    head = request(
+        b"GET / HTTP/1.1", b"cook-and-bakes: close", b"cattletrap: close", b"tttttttttttttttt-: chunked", b"Accept: 1"
+    )
+    assert (head.keep_alive, head.framing) == (True, NONE)
+    assert [name for name, _ in head.fields][1:] == [b"cook-and-bakes", b"cattletrap", b"tttttttttttttttt-", b"Accept"]
+
+
 # Outbound
 
 

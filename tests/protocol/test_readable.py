@@ -17,8 +17,9 @@ def begun(
     *pieces: bytes, content_type: str = "", ended: bool = True, limits: Limits = Limits(), coding: str = ""
 ) -> End:
     x = End(FakeWire(limits=limits))
-    fields = [(b"content-type", content_type.encode("latin-1"))] if content_type else []
-    x.peer_head = RequestHead("POST", "/", 1, fields, LENGTH if pieces else NONE, -1, True, False, None, b"test")
+    field = b"content-type: %b\r\n" % content_type.encode("latin-1") if content_type else b""
+    block = b"POST / HTTP/1.1\r\n" + field + b"\r\n"
+    x.peer_head = RequestHead("POST", "/", 1, block, LENGTH if pieces else NONE, -1, True, False, None, b"test")
     x.inbound.coding = coding
     for piece in pieces:
         x.fake.on_body(piece)

@@ -128,8 +128,8 @@ def until_close(method: str) -> tuple[FakeWire, Exchange]:
 def served(method: str) -> tuple[FakeWire, Exchange]:
     """The server's own exchange; of its connection it knows the wire and little else."""
     wire = FakeWire()
-    fields = [(b"host", b"test"), (b"connection", b"upgrade"), (b"upgrade", b"raw")]
-    head = RequestHead(method, "/", 1, fields, NONE, 0, True, False, b"raw", b"test")
+    block = method.encode() + b" / HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: raw\r\n\r\n"
+    head = RequestHead(method, "/", 1, block, NONE, 0, True, False, b"raw", b"test")
     x = Request(cast("ServerConnection", wire), head, None)
     wire.exchange = x
     return wire, x

@@ -38,7 +38,7 @@ def test_a_wire_has_every_verb(kind: type, verb: str) -> None:
 
 def test_the_coroutines_are_those_that_wait() -> None:
     waiting = {verb for verb in VERBS if inspect.iscoroutinefunction(getattr(Wire, verb))}
-    assert waiting == {"drain", "offload", "send_file", "splice"}
+    assert waiting == {"drain", "forward", "offload", "send_file", "splice"}
     assert inspect.signature(Wire.receive).return_annotation == "Awaitable[None]"  # one that others wait in
 
 

@@ -12,6 +12,7 @@ from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout, caused
 from toolkit.protocol.aio.clock import Clock, Deadline
 from toolkit.protocol.aio.link import tune
 from toolkit.protocol.aio.memory import memory_pair
+from toolkit.protocol.aio.tls import TlsLink
 from toolkit.protocol.aio.watch import Watch
 
 if TYPE_CHECKING:
@@ -125,25 +126,23 @@ class Transports:
             raise
 
     async def _connect(self, origin: Origin, seconds: float | None) -> ClientConnection:
-        def factory() -> ClientConnection:
-            return ClientConnection(self, origin)
-
+        connection = ClientConnection(self, origin)
         if self._dial is not None:
-            connection = factory()
             memory_pair(connection, self._dial())
             return connection
         where = self._unix_path if self._unix_path is not None else f"{origin.host}:{origin.port}"
         tls = self._context() if origin.scheme == "https" else None
         name, patience = (None, None) if tls is None else (origin.host, self.watch.timeouts.linger)
+        link: asyncio.BaseProtocol = connection if tls is None else TlsLink(connection)
         try:
             async with asyncio.timeout(seconds):
                 if self._unix_path is not None:
-                    transport, connection = await self.loop.create_unix_connection(
-                        factory, self._unix_path, ssl=tls, server_hostname=name, ssl_shutdown_timeout=patience
+                    transport, _ = await self.loop.create_unix_connection(
+                        lambda: link, self._unix_path, ssl=tls, server_hostname=name, ssl_shutdown_timeout=patience
                     )
                 else:
-                    transport, connection = await self.loop.create_connection(
-                        factory,
+                    transport, _ = await self.loop.create_connection(
+                        lambda: link,
                         origin.host,
                         origin.port,
                         ssl=tls,

@@ -146,6 +146,49 @@ class ChunkedDecoder:
                 pos = self._take_line(data, pos)
         return b"".join(parts), data[pos:]
 
+    @property
+    def left_of_chunk(self) -> int:
+        """What the present chunk still lacks; 0 where none has begun, or its end is still to come."""
+        return self._left if self._at is _At.DATA else 0
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where in a chunk the last byte was, between two lines; for `go_back`."""
+        return self._at, self._left
+
+    def go_back(self, place: tuple[int, int]) -> None:
+        """To a place from which `skim` went on."""
+        self._at, self._left = _At(place[0]), place[1]
+
+    def skim(self, data: memoryview) -> tuple[int, int]:
+        """Pass over whole lines and data that may be sent on as they are: (bytes, payload among them).
+
+        Ends before a line that has not come whole, and before anything but plain chunks: the last one, an extension, a
+        fault. What is there then is for `decode`.
+        """
+        pos, size, payload = 0, len(data), 0
+        while pos < size:
+            if self._at is _At.DATA:
+                take = min(self._left, size - pos)
+                pos += take
+                payload += take
+                self._left -= take
+                if not self._left:
+                    self._at = _At.DATA_END
+            elif self._at is _At.DATA_END:
+                if bytes(data[pos : pos + 2]) != b"\r\n":
+                    break
+                pos += 2
+                self._at = _At.SIZE
+            else:
+                line = PLAIN_LINE.match(data, pos) if self._at is _At.SIZE and self._plain_lines else None
+                if line is None:
+                    break
+                pos = line.end()
+                self._left = int(line[0], 16)
+                self._at = _At.DATA
+        return pos, payload
+
     def _take_line(self, data: bytes, pos: int) -> int:
         """Add to the line at hand; when its CRLF is there, act on it. Returns the position behind what was taken."""
         limit = {_At.SIZE: self._limits.chunk_line, _At.DATA_END: 0}.get(self._at, self._limits.trailers) + 2

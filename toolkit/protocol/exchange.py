@@ -280,8 +280,9 @@ class Exchange(Readable):
         """Send all of `source`: another exchange's inbound body (coded bytes), an async iterable, or a file.
 
         Bytes go from socket to socket inside the kernel (splice(2)) where both links allow and both lengths are
-        known. If the source fails, this exchange is aborted first and the error raised; if this one fails, the error
-        says so and the source stays its owner's. Cancelled: this one is aborted.
+        known; plain chunks go past the transports as they came, through one buffer. If the source fails, this exchange
+        is aborted first and the error raised; if this one fails, the error says so and the source stays its owner's.
+        Cancelled: this one is aborted.
         """
         if self._out is not BODY and self._out is not RAW:
             self._cannot_write("relay()")

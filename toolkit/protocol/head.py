@@ -1,9 +1,10 @@
 """Heads: one complete block of bytes in, a frozen snapshot out; and heads on their way to the socket.
 
 llhttp (through httptools) is the grammar: it is fed exactly one block, cut at CRLFCRLF and measured before, so its
-traps (no reset, no offset, bodies it would swallow, the pause at Upgrade) cannot be reached. What llhttp has no
-opinion on is decided here in one pass over the fields: the rules of Host (RFC 9112 3.2), the form of the target,
-the version, framing, connection options, counts.
+traps (no reset, no offset, bodies it would swallow, the pause at Upgrade) cannot be reached. It is asked for a verdict
+alone; fields are cut by `toolkit.protocol.head_lines`, when somebody asks for them. What llhttp has no opinion on is
+decided in one pass over the lines: the rules of Host (RFC 9112 3.2), the form of the target, the version, framing,
+connection options, counts.
 
 A head is a snapshot that nobody changes (to the type checker its fields are final), and that can be pickled. It is
 a class with slots: a NamedTuple is no cheaper to make, and each look at one of its fields costs 30 ns instead of 5.
@@ -19,6 +20,16 @@ import httptools
 from toolkit.errors import LimitExceeded, LocalProtocolError, RemoteProtocolError, caused
 from toolkit.protocol.fields import FORBIDDEN_IN_VALUE, TOKEN, Fields
 from toolkit.protocol.framing import CLOSE, LENGTH, NONE, RAW_BYTES, Framing, bodyless, inbound_framing, parse_length
+from toolkit.protocol.head_lines import (
+    COLON,
+    CR,
+    DECISIVE,
+    DECISIVE_ANSWERED,
+    SPACE,
+    cut_fields,
+    cut_lines,
+    value_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,9 +40,21 @@ __all__ = ["RequestHead", "RequestHeadParser", "ResponseHead", "ResponseHeadPars
 
 
 class _Head:
-    """What both heads are: values by name."""
+    """What both heads are: values by name, and the block from which the fields are cut."""
 
-    __slots__ = ()
+    __slots__ = ("_fields", "block")
+
+    def __init__(self, block: bytes) -> None:
+        self.block: Final = block
+        self._fields: Fields | None = None
+
+    @property
+    def fields(self) -> Fields:
+        """All fields in their order, as they came, without the white space around values (RFC 9112 5.1)."""
+        fields = self._fields
+        if fields is None:
+            fields = self._fields = cut_fields(self.block)
+        return fields
 
     def _values(self) -> tuple[object, ...]:
         raise NotImplementedError
@@ -51,14 +74,14 @@ class _Head:
 class RequestHead(_Head):
     """A request's head. `minor` is the version's last digit; `length` is -1 where it is unknown."""
 
-    __slots__ = ("expect", "fields", "framing", "host", "keep_alive", "length", "method", "minor", "target", "upgrade")
+    __slots__ = ("expect", "framing", "host", "keep_alive", "length", "method", "minor", "target", "upgrade")
 
     def __init__(
         self,
         method: str,
         target: str,
         minor: int,
-        fields: Fields,
+        block: bytes,
         framing: Framing,
         length: int,
         keep_alive: bool,
@@ -66,10 +89,10 @@ class RequestHead(_Head):
         upgrade: bytes | None,
         host: bytes | None,
     ) -> None:
+        super().__init__(block)
         self.method: Final = method
         self.target: Final = target
         self.minor: Final = minor
-        self.fields: Final = fields
         self.framing: Final = framing
         self.length: Final = length
         self.keep_alive: Final = keep_alive
@@ -78,37 +101,37 @@ class RequestHead(_Head):
         self.host: Final = host
 
     def _values(self) -> tuple[object, ...]:
-        first = (self.method, self.target, self.minor, self.fields, self.framing, self.length)
+        first = (self.method, self.target, self.minor, self.block, self.framing, self.length)
         return (*first, self.keep_alive, self.expect, self.upgrade, self.host)
 
 
 class ResponseHead(_Head):
     """A response's head, interim ones included. `coding` is the content-encoding of a body, None without one."""
 
-    __slots__ = ("coding", "fields", "framing", "keep_alive", "length", "minor", "reason", "status")
+    __slots__ = ("coding", "framing", "keep_alive", "length", "minor", "reason", "status")
 
     def __init__(
         self,
         status: int,
         reason: str,
         minor: int,
-        fields: Fields,
+        block: bytes,
         framing: Framing,
         length: int,
         keep_alive: bool,
         coding: str | None,
     ) -> None:
+        super().__init__(block)
         self.status: Final = status
         self.reason: Final = reason
         self.minor: Final = minor
-        self.fields: Final = fields
         self.framing: Final = framing
         self.length: Final = length
         self.keep_alive: Final = keep_alive
         self.coding: Final = coding
 
     def _values(self) -> tuple[object, ...]:
-        first = (self.status, self.reason, self.minor, self.fields)
+        first = (self.status, self.reason, self.minor, self.block)
         return (*first, self.framing, self.length, self.keep_alive, self.coding)
 
 
@@ -116,21 +139,11 @@ class ResponseHead(_Head):
 HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+)(?::([0-9]{0,5}))?")
 ABSOLUTE = re.compile(r"https?://([^/?#]*)([/?].*)?", re.IGNORECASE)
 
+GET: Final = "GET"
 KNOWN: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 METHODS: Final = {method.encode("ascii"): method for method in KNOWN}  # one str each, not one a request
-SPACE: Final = 0x20
-TAB: Final = 0x09
+VERSION_1_1: Final = b" HTTP/1.1\r"
 NOTHING: Final[tuple[bytes, ...]] = ()
-# The fields that decide something below; everything else is carried, not looked at. Each has a length of its own, so
-# that a length rules out most names without a look at their letters.
-DECISIVE: Final = {
-    len(name): name
-    for name in b"host content-length transfer-encoding connection proxy-connection expect upgrade".split()
-}
-# Likewise in an answer.
-DECISIVE_ANSWERED: Final = {
-    len(name): name for name in b"content-length content-encoding connection transfer-encoding".split()
-}
 
 
 def check_host(value: bytes) -> None:
@@ -160,6 +173,14 @@ MALFORMED_RESPONSE: Final = (
 _LINE_END = re.compile(rb"(?<=[^\r\n \t])[ \t]+(?=\r\n)")
 
 
+VERDICT_ONLY: Final = object()  # no callbacks: llhttp tells what is wrong, and nothing else
+
+
+def too_many(count: int, limits: Limits) -> LimitExceeded:
+    """More fields than are taken."""
+    return LimitExceeded(f"{count} header fields, the limit is {limits.fields}", 431)
+
+
 def strip_line_ends(block: bytes) -> bytes:
     """The head without white space behind its field values; the start line stays as it is."""
     start = block.find(b"\r\n")
@@ -167,40 +188,53 @@ def strip_line_ends(block: bytes) -> bytes:
 
 
 class _Facts:
-    """What one pass over the fields finds."""
+    """What one pass over a head's lines finds, behind the first and before the two that are no fields."""
 
-    __slots__ = ("blanks", "codings", "connection", "expect", "hosts", "lengths", "plain", "upgrade")
+    __slots__ = ("codings", "connection", "expect", "hosts", "lengths", "plain", "upgrade")
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, lines: list[bytes]) -> None:
         self.hosts = self.lengths = self.codings = self.connection = NOTHING
         self.expect: bytes | None = None
         self.upgrade: bytes | None = None
         self.plain = True  # no word but host and keep-alive: no body, no end, nothing asked for
-        self.blanks = False  # white space behind a value
-        for name, value in fields:
-            if value and value[-1] <= SPACE:
-                self.blanks = True
-            key = DECISIVE.get(len(name))
-            if key is not None and name.lower() == key:
-                if key == b"host":
-                    self.hosts = (*self.hosts, value)
-                else:
-                    self._note(key, value)
+        for n in range(1, len(lines) - 2):
+            line = lines[n]
+            first = line[0]
+            if first == CR:
+                raise RemoteProtocolError(MALFORMED)
+            for at in DECISIVE[first]:
+                if len(line) > at and line[at] == COLON:
+                    self._note(line[:at].lower(), value_of(line, at))
 
     def _note(self, key: bytes, value: bytes) -> None:
-        if key == b"connection":
+        if key == b"host":
+            self.hosts = (*self.hosts, value) if self.hosts else (value,)
+        elif key == b"connection":
             self.connection = (*self.connection, value)
-            if value == b"keep-alive":
-                return
+            self.plain = self.plain and value == b"keep-alive"
         elif key == b"content-length":
             self.lengths = (*self.lengths, value)
+            self.plain = False
         elif key == b"transfer-encoding":
             self.codings = (*self.codings, value)
+            self.plain = False
         elif key == b"expect":
             self.expect = value.lower()
+            self.plain = False
         elif key == b"upgrade":
             self.upgrade = value
-        self.plain = False  # proxy-connection, too: llhttp may have read `close` in it
+            self.plain = False
+        elif key == b"proxy-connection":  # llhttp may have read `close` in it
+            self.plain = False
+
+
+def cut_start(line: bytes) -> tuple[bytes, bytes]:
+    """Method and target of a request line in HTTP/1.1, where one space stands on each side of the target."""
+    at = 3 if line[3] == SPACE else 4 if line[4] == SPACE else line.find(b" ")  # GET and PUT, POST and HEAD
+    target = line[at + 1 : -len(VERSION_1_1)]
+    if not target or target[0] == SPACE or target[-1] == SPACE:  # llhttp lets none stand inside it
+        raise RemoteProtocolError(MALFORMED)
+    return line[:at], target
 
 
 def _keep_alive(minor: int, connection: tuple[bytes, ...]) -> bool:
@@ -218,50 +252,23 @@ def _upgrade(facts: _Facts) -> bytes | None:
     return facts.upgrade
 
 
-class _Parser:
-    """What both heads share: the callbacks of httptools, and the parser kept while its state allows it."""
+class RequestHeadParser:
+    """Request heads, one block at a time. Between two calls it holds nothing of any message: connections share one."""
 
-    __slots__ = ("_limits", "_parser", "fields")
+    __slots__ = ("_last_host", "_limits", "_longest_target", "_most_fields", "_parser")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._parser: httptools.HttpRequestParser | httptools.HttpResponseParser | None = None
-        self.fields: Fields = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.fields.append((name, value))
-
-    def _too_many(self, fields: Fields) -> LimitExceeded:
-        return LimitExceeded(f"{len(fields)} header fields, the limit is {self._limits.fields}", 431)
-
-    def _take_fields(self) -> tuple[Fields, _Facts]:
-        fields, self.fields = self.fields, []
-        if len(fields) > self._limits.fields:
-            raise self._too_many(fields)
-        facts = _Facts(fields)
-        if facts.blanks:
-            # llhttp strips white space before a value, not behind it (RFC 9112 5.1).
-            fields = [(name, value.rstrip(b" \t")) for name, value in fields]
-            facts = _Facts(fields)
-        return fields, facts
-
-
-class RequestHeadParser(_Parser):
-    """Request heads, one block at a time. Between two calls it holds nothing of any message: connections share one."""
-
-    __slots__ = ("_last_host",)
-
-    _parser: httptools.HttpRequestParser | None
-
-    def __init__(self, limits: Limits) -> None:
-        super().__init__(limits)
+        self._most_fields = limits.fields
+        self._longest_target = limits.target
+        self._parser: httptools.HttpRequestParser | None = None  # kept while its state allows it
         self._last_host: bytes | None = None
 
     def parse(self, block: bytes) -> RequestHead:
         """`block` is one head through its CRLFCRLF. Raises `RemoteProtocolError` with the status to answer."""
         parser = self._parser
         if parser is None:
-            parser = httptools.HttpRequestParser(self)
+            parser = httptools.HttpRequestParser(VERDICT_ONLY)
         self._parser = None  # kept below, where it may take another head
         upgrade = False
         try:
@@ -269,19 +276,25 @@ class RequestHeadParser(_Parser):
         except httptools.HttpParserUpgrade:
             upgrade = True  # it pauses for good
         except httptools.HttpParserError as error:
-            self.fields = []
             stripped = strip_line_ends(block)
             if stripped != block:
                 return self.parse(stripped)
             raise caused(self._refusal(block, error), None)
         # llhttp has taken it. That there was one space each time, and which version, is seen here: it takes
         # RTSP/1.0 and ICE/1.0, too.
-        line = block.split(b" ", 2)
+        lines = cut_lines(block)
+        line = lines[0]
         minor = 1
-        if len(line) != 3 or not line[2].startswith(b"HTTP/1.1\r\n"):
-            minor = self._other_version(line, parser.get_http_version())
-        fields, facts = self._take_fields()
-        head = self._head(line[0], line[1], minor, fields, facts)
+        if line[-len(VERSION_1_1) :] == VERSION_1_1:
+            raw_method, raw_target = cut_start(line)
+        else:
+            start = line.split(b" ", 2)
+            minor = self._other_version(start, parser.get_http_version(), len(lines) - 3)
+            raw_method, raw_target = start[0], start[1]
+        if len(lines) - 3 > self._most_fields:
+            raise too_many(len(lines) - 3, self._limits)
+        facts = _Facts(lines)
+        head = self._head(raw_method, raw_target, minor, block, facts)
         # Not before it is known to be good: behind `PRI` llhttp waits for more, and would refuse another's request.
         if facts.plain and minor and not upgrade:
             self._parser = parser
@@ -293,15 +306,15 @@ class RequestHeadParser(_Parser):
             raise RemoteProtocolError(MALFORMED)
         return raw.decode("ascii")
 
-    def _other_version(self, line: list[bytes], version: str) -> int:
+    def _other_version(self, start: list[bytes], version: str, count: int) -> int:
         """The version's last digit where it is not 1.1. Raises `RemoteProtocolError` where it is not 1.0 either."""
-        named = len(line) == 3 and line[2].startswith(b"HTTP/")
+        named = len(start) == 3 and start[2].startswith(b"HTTP/")
         if not named and version != "0.9":
-            self.fields = []
             raise RemoteProtocolError(MALFORMED)
         if named and version == "1.0":
             return 0
-        self._take_fields()  # too many of them is the first thing to say
+        if count > self._limits.fields:  # the first thing to say
+            raise too_many(count, self._limits)
         raise RemoteProtocolError(f"HTTP/{version}: this server speaks HTTP/1.1 and HTTP/1.0", 505)
 
     def _refusal(self, block: bytes, error: Exception) -> RemoteProtocolError:
@@ -313,8 +326,8 @@ class RequestHeadParser(_Parser):
             return RemoteProtocolError(f"method {line.partition(b' ')[0]!r} is not known", 501)
         return RemoteProtocolError(MALFORMED)
 
-    def _head(self, raw_method: bytes, raw_target: bytes, minor: int, fields: Fields, facts: _Facts) -> RequestHead:
-        method = METHODS.get(raw_method) or self._other_method(raw_method)
+    def _head(self, raw_method: bytes, raw_target: bytes, minor: int, block: bytes, facts: _Facts) -> RequestHead:
+        method = GET if raw_method == b"GET" else METHODS.get(raw_method) or self._other_method(raw_method)
         target = raw_target.decode("latin-1")
         hosts = facts.hosts
         if len(hosts) != 1 and (hosts or minor):
@@ -323,13 +336,13 @@ class RequestHeadParser(_Parser):
         if host is not None and host != self._last_host:
             check_host(host)
             self._last_host = host  # of a server's requests most name the same
-        if len(target) > self._limits.target:
+        if len(target) > self._longest_target:
             raise LimitExceeded(f"the request target is over {self._limits.target} bytes", 414)
         if not target.startswith("/") or "#" in target or method == "CONNECT":
             host = self._other_form(method, target, host)
         if facts.plain:
             keep_alive = minor == 1 or bool(facts.connection)
-            return RequestHead(method, target, minor, fields, NONE, 0, keep_alive, False, None, host)
+            return RequestHead(method, target, minor, block, NONE, 0, keep_alive, False, None, host)
         framing, length = NONE, 0
         if facts.codings or facts.lengths:
             framing, length = inbound_framing(facts.codings, facts.lengths, request=True, http10=minor == 0)
@@ -340,7 +353,7 @@ class RequestHeadParser(_Parser):
             expect = minor == 1 and framing is not NONE
         keep_alive = _keep_alive(minor, facts.connection)
         upgrade = None if facts.upgrade is None or not minor else _upgrade(facts)
-        return RequestHead(method, target, minor, fields, framing, length, keep_alive, expect, upgrade, host)
+        return RequestHead(method, target, minor, block, framing, length, keep_alive, expect, upgrade, host)
 
     def _other_form(self, method: str, target: str, host: bytes | None) -> bytes | None:
         """The forms besides origin-form (RFC 9112 3.2). Returns the host that counts."""
@@ -362,29 +375,30 @@ class RequestHeadParser(_Parser):
         return authority
 
 
-class ResponseHeadParser(_Parser):
+class ResponseHeadParser:
     """Response heads, one block at a time; the request's method decides how each is read."""
 
-    __slots__ = ()
+    __slots__ = ("_limits",)
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
 
     def parse(self, block: bytes, method: str) -> ResponseHead:
         """`block` is one head through its CRLFCRLF, `method` that of the request. Raises `RemoteProtocolError`."""
         # llhttp would wait for a body here, or for the end of the connection: a parser for each head.
-        parser = httptools.HttpResponseParser(self)
+        parser = httptools.HttpResponseParser(VERDICT_ONLY)
         try:
             parser.feed_data(block)
         except httptools.HttpParserUpgrade:
             pass
         except httptools.HttpParserError as error:
-            self.fields = []
             if IMPOSSIBLE.search(block) is not None or not block.startswith(b"HTTP/"):
                 raise caused(RemoteProtocolError(MALFORMED_RESPONSE, 502), None)
             raise caused(RemoteProtocolError(f"{MALFORMED_RESPONSE} ({error})", 502), None)
-        fields, self.fields = self.fields, []
-        if len(fields) > self._limits.fields:
-            raise self._too_many(fields)
-        start, _, _ = block.partition(b"\r\n")
-        reason = start[13:].decode("latin-1")  # behind `HTTP/1.1 200 `
+        lines = cut_lines(block)
+        if len(lines) - 3 > self._limits.fields:
+            raise too_many(len(lines) - 3, self._limits)
+        reason = lines[0][13:-1].decode("latin-1")  # behind `HTTP/1.1 200 `
         if not block.startswith(b"HTTP/") or not (
             reason.isprintable() or FORBIDDEN_IN_VALUE.search(reason.encode("latin-1")) is None
         ):
@@ -394,31 +408,32 @@ class ResponseHeadParser(_Parser):
         if not (minor or block.startswith(b"HTTP/1.0")) or not 100 <= status <= 999:
             version = parser.get_http_version()
             raise RemoteProtocolError(f"response head: HTTP/{version} {status} is not understood", 502)
-        return _response_head(method, status, reason, minor, fields)
+        return _response_head(method, status, reason, minor, block, lines[1:-2])
 
 
-def _response_head(method: str, status: int, reason: str, minor: int, fields: Fields) -> ResponseHead:
+def _response_head(method: str, status: int, reason: str, minor: int, block: bytes, lines: list[bytes]) -> ResponseHead:
     """One pass over the fields, and what follows from those that decide something."""
     lengths = transfer = connection = codings = NOTHING
-    for name, value in fields:
-        if value and (value[-1] == SPACE or value[-1] == TAB):
-            # llhttp strips white space before a value, not behind it (RFC 9112 5.1).
-            stripped = [(name, value.rstrip(b" \t")) for name, value in fields]
-            return _response_head(method, status, reason, minor, stripped)
-        key = DECISIVE_ANSWERED.get(len(name))
-        if key is not None and name.lower() == key:
-            if key == b"content-length":
-                lengths = (*lengths, value)
-            elif key == b"content-encoding":
-                codings = (*codings, value)
-            elif key == b"connection":
-                connection = (*connection, value)
-            else:
-                transfer = (*transfer, value)
+    for line in lines:
+        first = line[0]
+        if first == CR:
+            raise RemoteProtocolError(MALFORMED_RESPONSE, 502)
+        for at in DECISIVE_ANSWERED[first]:
+            if len(line) > at and line[at] == COLON:
+                key = line[:at].lower()
+                value = value_of(line, at)
+                if key == b"content-length":
+                    lengths = (*lengths, value)
+                elif key == b"content-encoding":
+                    codings = (*codings, value)
+                elif key == b"connection":
+                    connection = (*connection, value)
+                elif key == b"transfer-encoding":
+                    transfer = (*transfer, value)
     framing, length = _answer_framing(method, status, minor, lengths, transfer)
     keep_alive = _keep_alive(minor, connection) and framing is not CLOSE
     coding = b", ".join(codings).decode("latin-1") if codings and framing not in (NONE, RAW_BYTES) else None
-    return ResponseHead(status, reason, minor, fields, framing, length, keep_alive, coding)
+    return ResponseHead(status, reason, minor, block, framing, length, keep_alive, coding)
 
 
 def _answer_framing(

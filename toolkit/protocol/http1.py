@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Receiver", "RequestReceiver", "RequestSink", "ResponseReceiver", "ResponseSink", "Sink"]
 
+SMALL: Final = 4 * 1024  # most segments with a head
 MESSAGES_A_TURN: Final = 32  # heads taken from one segment before other connections get their turn
 
 
@@ -94,6 +95,15 @@ _DEAD: Final = _State.DEAD
 _UNASKED: Final = _State.UNASKED
 
 
+def head_end(data: bytes) -> int:
+    """Where the head that begins here is over, behind its CRLFCRLF; -1 if that has not come."""
+    if len(data) <= SMALL:  # a copy is cheaper than how `find` looks at its arguments: 400 instructions less
+        head, end, _ = data.partition(b"\r\n\r\n")
+        return len(head) + 4 if end else -1
+    at = data.find(b"\r\n\r\n")
+    return at + 4 if at >= 0 else -1
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Receiver:
     """The states and the bodies; subclasses read the head of their side."""
@@ -144,6 +154,17 @@ class Receiver:
     def passing(self) -> bool:
         """The body ends with the connection: whatever comes is its payload."""
         return self._state is _PASS
+
+    @property
+    def decoder(self) -> ChunkedDecoder | None:
+        """That of the chunked body which is arriving."""
+        return self._chunked if self._state is _CHUNKED else None
+
+    @property
+    def in_chunk(self) -> int:
+        """What the chunk at hand still lacks; 0 where chunks must be seen, as their sum has a limit."""
+        decoder = self.decoder
+        return 0 if decoder is None or self.limits.body is not None else decoder.left_of_chunk
 
     # -- bytes in ----------------------------------------------------------------------------------------------
 
@@ -225,13 +246,12 @@ class Receiver:
         else:
             while data.startswith(b"\r\n"):  # RFC 9112 2.2: empty lines before a start line are ignored
                 data = data[2:]
-            end = data.find(b"\r\n\r\n")
+            end = head_end(data)
             if end < 0:
                 if data:
                     self.partial = bytearray()
                     self._continue_head(data)
                 return b""
-            end += 4
             block, rest = (data, b"") if end == len(data) else (data[:end], data[end:])
         if block is None:
             return b""

@@ -11,7 +11,7 @@ import os
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from toolkit.errors import UseError, caused
-from toolkit.protocol.framing import CLOSE, LENGTH
+from toolkit.protocol.framing import CHUNKED, CLOSE, LENGTH
 from toolkit.protocol.states import BODY, RAW
 from toolkit.protocol.wire import Moved
 
@@ -24,6 +24,7 @@ __all__ = ["relay_exchange", "relay_foreign", "send_file"]
 
 # Below this the set-up of zero copy (two dup, two epoll registrations) costs more than the copy it saves.
 ZERO_COPY_FROM: Final = 64 * 1024
+FORWARD_FROM: Final = 16 * 1024  # of a chunk that is arriving: likewise, for chunks that are sent on as they are
 FILE_BLOCK: Final = 256 * 1024
 
 
@@ -43,12 +44,13 @@ async def relay_exchange(x: Exchange, source: Exchange) -> Moved:
     try:
         await source.head()
         while True:
-            if _can_splice(x, source):
-                wire = x._wire
-                assert wire is not None  # our own invariant: _can_splice has looked
+            if _can_pass(x, source):
                 try:
-                    spliced += await wire.splice(x, source)
-                except Exception as error:  # a failing source ends the splice; only the sink raises
+                    if x._framing is CHUNKED:
+                        copied += await _forward(x, source)
+                    else:
+                        spliced += await _splice(x, source)
+                except Exception as error:  # a failing source ends either; only the sink raises
                     raise caused(SinkFailed(error), error)
             try:
                 data = await pull.__anext__()
@@ -79,25 +81,31 @@ async def _pass_on(x: Exchange, data: bytes) -> None:
         raise caused(SinkFailed(error), error)
 
 
-def _can_splice(x: Exchange, source: Exchange) -> bool:
-    """Two zero-copy links, known lengths, nothing buffered, nothing decoded, and enough to be worth it."""
+async def _splice(x: Exchange, source: Exchange) -> int:
+    wire = x._wire
+    return 0 if wire is None else await wire.splice(x, source)
+
+
+async def _forward(x: Exchange, source: Exchange) -> int:
+    wire = x._wire
+    return 0 if wire is None else await wire.forward(x, source)
+
+
+def _can_pass(x: Exchange, source: Exchange) -> bool:
+    """Bytes may go past the exchanges: two links that can, nothing buffered, nothing decoded, enough to be worth it."""
     inbound, sink, origin = source._in, x._wire, source._wire
-    return (
-        sink is not None
-        and origin is not None
-        and inbound is not None
-        and not inbound.chunks
-        and not inbound.rest
-        and not inbound.ended
-        and not inbound.expect  # the first read sends 100 Continue
-        and x._error is None
-        and x._coding is None
-        and x._framing in (LENGTH, CLOSE)
-        and sink.caps.zero_copy
-        and origin.caps.zero_copy
-        and (x._left < 0 or x._left >= _inbound_left(source))
-        and _inbound_left(source) >= ZERO_COPY_FROM
-    )
+    if sink is None or origin is None or inbound is None:
+        return False
+    if not (sink.caps.zero_copy and origin.caps.zero_copy and x._coding is None and x._error is None):
+        return False
+    if inbound.chunks or inbound.rest or inbound.ended or inbound.expect:  # the first read sends 100 Continue
+        return False
+    if x._framing is CHUNKED:
+        return origin.in_chunk(source) >= FORWARD_FROM
+    if x._framing is not LENGTH and x._framing is not CLOSE:
+        return False
+    left = _inbound_left(source)
+    return left >= ZERO_COPY_FROM and (x._left < 0 or x._left >= left)
 
 
 def _inbound_left(source: Exchange) -> int:

@@ -99,6 +99,9 @@ class Wire(Protocol):
     def inbound_left(self, x: Exchange) -> int:
         """Bytes of a body of known length that have not been received; 0 where the length is unknown."""
 
+    def in_chunk(self, x: Exchange) -> int:
+        """What the chunk that is arriving still lacks, if the wire can pass it on by `forward`; 0 otherwise."""
+
     def reset(self, x: Exchange, reason: str) -> None:
         """End the exchange so that the peer cannot take it for a clean end."""
 
@@ -124,6 +127,9 @@ class Wire(Protocol):
 
     async def send_file(self, x: Exchange, file: IO[bytes], offset: int, count: int) -> int:
         """Send `count` bytes of the file by sendfile(2); returns how many went that way."""
+
+    async def forward(self, x: Exchange, source: Exchange) -> int:
+        """Send on `source`'s chunks as they come, until one is not plain; returns how many bytes of payload went."""
 
     async def splice(self, x: Exchange, source: Exchange) -> int:
         """Move the rest of `source`'s inbound body to `x` by splice(2); returns how many bytes went that way."""

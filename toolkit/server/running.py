@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import NetworkError, RemoteProtocolError, caused
 from toolkit.protocol.aio.clock import Clock
+from toolkit.protocol.aio.tls import TlsLink
 from toolkit.protocol.aio.watch import Watch
 from toolkit.protocol.head import RequestHeadParser, serialize_fields
 from toolkit.protocol.status import reason_phrase, status_line
@@ -122,12 +123,13 @@ class Running:
         # A peer that does not answer close_notify is a peer that lingers; asyncio would wait for it for 30 s.
         patience = None if tls is None else self.app.timeouts.linger
         handshake = None if tls is None else self.app.timeouts.head
+        accept = self._accept if tls is None else self._accept_tls
         if sock.family == getattr(socket, "AF_UNIX", None):
             create = self.loop.create_unix_server
             if sys.version_info >= (3, 13):  # its name is ours to take away: other processes may accept from it
                 create = functools.partial(create, cleanup_socket=False)
             return await create(
-                self._accept,
+                accept,
                 sock=sock,
                 ssl=tls,
                 backlog=BACKLOG,
@@ -135,7 +137,7 @@ class Running:
                 ssl_shutdown_timeout=patience,
             )
         return await self.loop.create_server(
-            self._accept,
+            accept,
             sock=sock,
             ssl=tls,
             backlog=BACKLOG,
@@ -145,6 +147,9 @@ class Running:
 
     def _accept(self) -> ServerConnection:
         return ServerConnection(self)
+
+    def _accept_tls(self) -> TlsLink:
+        return TlsLink(ServerConnection(self))
 
     # -- requests ----------------------------------------------------------------------------------------------
 

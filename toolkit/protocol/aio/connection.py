@@ -17,7 +17,7 @@ import asyncio
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError, WriteTimeout
-from toolkit.protocol.aio import zerocopy
+from toolkit.protocol.aio import forwarding, zerocopy
 from toolkit.protocol.aio.link import caps_of, reset_transport
 from toolkit.protocol.chunked import LAST_CHUNK, chunk, last_chunk, size_line
 from toolkit.protocol.compiled import mypyc_attr
@@ -250,6 +250,10 @@ class Connection(asyncio.Protocol):
         """What a body of known length still lacks."""
         return self.receiver.left if x is self.exchange else 0
 
+    def in_chunk(self, x: Exchange) -> int:
+        """What the chunk at hand still lacks."""
+        return self.receiver.in_chunk if x is self.exchange else 0
+
     def reset(self, x: Exchange, reason: str) -> None:
         """The end of this link; seen as an error by the peer."""
         if self.lost is not None:
@@ -311,6 +315,11 @@ class Connection(asyncio.Protocol):
     async def send_file(self, x: Exchange, file: IO[bytes], offset: int, count: int) -> int:
         """By sendfile(2)."""
         return await zerocopy.send_file(self, x, file, offset, count)
+
+    async def forward(self, x: Exchange, source: Exchange) -> int:
+        """Through one buffer, past both transports."""
+        origin = source._wire
+        return await forwarding.forward(self, x, origin, source) if isinstance(origin, Connection) else 0
 
     async def splice(self, x: Exchange, source: Exchange) -> int:
         """By splice(2), from another connection; from any other kind of wire nothing goes this way."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from toolkit.protocol.aio.tls import Room
+
 if TYPE_CHECKING:
     from toolkit.protocol.aio.clock import Clock, Deadline, Watched
     from toolkit.protocol.exchange import Exchange
@@ -15,12 +17,24 @@ __all__ = ["Watch"]
 class Watch:
     """One per running application or session; connections hold it rather than copies of what is in it."""
 
-    __slots__ = ("clock", "connections", "deadlines", "keep_alive", "limits", "linger", "read", "timeouts", "write")
+    __slots__ = (
+        "clock",
+        "connections",
+        "deadlines",
+        "keep_alive",
+        "limits",
+        "linger",
+        "read",
+        "room",
+        "timeouts",
+        "write",
+    )
 
     def __init__(self, clock: Clock, limits: Limits, timeouts: Timeouts) -> None:
         self.clock = clock
         self.limits = limits
         self.timeouts = timeouts
+        self.room = Room()
         self.write = clock.deadline("write", timeouts.write)
         self.linger = clock.deadline("linger", timeouts.linger)
         self.keep_alive = clock.deadline("keep_alive", timeouts.keep_alive)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.aio.connection import Connection
     from toolkit.protocol.exchange import Exchange
 
-__all__ = ["send_file", "splice"]
+__all__ = ["Socket", "duplicate", "send_file", "sink_error", "sink_lost", "splice"]
 
 PIPE: Final = 1024 * 1024  # the largest an unprivileged process may ask for (/proc/sys/fs/pipe-max-size)
 BLOCK: Final = 1024 * 1024  # for one sendfile call: other connections get their turn
@@ -51,7 +51,7 @@ if hasattr(os, "register_at_fork"):
 
 
 @contextlib.contextmanager
-def _duplicate(connection: Connection) -> Iterator[int]:
+def duplicate(connection: Connection) -> Iterator[int]:
     """A descriptor of the connection's socket that the loop lets us watch."""
     fd = os.dup(connection.transport.get_extra_info("socket").fileno())
     try:
@@ -60,7 +60,7 @@ def _duplicate(connection: Connection) -> Iterator[int]:
         os.close(fd)
 
 
-class _Socket:
+class Socket:
     """A duplicate, and how to wait on it."""
 
     __slots__ = ("connection", "fd", "peers")
@@ -118,7 +118,8 @@ def _expire(future: asyncio.Future[None]) -> None:
         future.set_exception(TimeoutError())
 
 
-def _sink_error(connection: Connection, x: Exchange) -> Exception:
+def sink_error(connection: Connection, x: Exchange) -> Exception:
+    """Why nothing more can be written."""
     return x._failure(x._error or connection.lost, "writing")
 
 
@@ -126,14 +127,14 @@ async def send_file(sink: Connection, x: Exchange, file: IO[bytes], offset: int,
     """Send `count` bytes of `file` to the sink's socket. Returns how many went; fewer if the file became shorter."""
     await sink.empty_buffer()
     if sink.lost is not None or x._error is not None:
-        raise _sink_error(sink, x)
+        raise sink_error(sink, x)
     sent = 0
     source = file.fileno()
-    with _duplicate(sink) as fd:
-        out = _Socket(sink, fd, (sink,))
+    with duplicate(sink) as fd:
+        out = Socket(sink, fd, (sink,))
         while sent < count:
             if sink.lost is not None or x._error is not None:
-                raise _sink_error(sink, x)
+                raise sink_error(sink, x)
             try:
                 moved = os.sendfile(fd, source, offset + sent, min(BLOCK, count - sent))
             except BlockingIOError:
@@ -143,7 +144,7 @@ async def send_file(sink: Connection, x: Exchange, file: IO[bytes], offset: int,
             except OSError as error:
                 if error.errno not in PEER_GONE:
                     break  # the file's fault, or no sendfile for such a file: copying will tell
-                _sink_lost(sink, error)
+                sink_lost(sink, error)
                 continue
             if not moved:
                 break
@@ -159,7 +160,8 @@ def _sent(x: Exchange, count: int) -> None:
         x._left -= count
 
 
-def _sink_lost(sink: Connection, error: OSError) -> None:
+def sink_lost(sink: Connection, error: OSError) -> None:
+    """A system call said so, past the transport."""
     lost = Disconnected(f"the peer disconnected: {error}")
     lost.__cause__ = error
     sink.fail(lost)
@@ -200,10 +202,10 @@ async def splice(sink: Connection, x: Exchange, origin: Connection, source: Exch
         await sink.empty_buffer()
         inbound = source._in
         if sink.lost is not None or x._error is not None:
-            raise _sink_error(sink, x)
+            raise sink_error(sink, x)
         if inbound is None or inbound.chunks or origin.lost is not None or inbound.ended:
             return 0
-        with _duplicate(origin) as read_fd, _duplicate(sink) as write_fd, _pipe() as pipe:
+        with duplicate(origin) as read_fd, duplicate(sink) as write_fd, _pipe() as pipe:
             run = _Splice(sink, x, origin, source, pipe)
             moved = await run.run(read_fd, write_fd)
     finally:
@@ -231,11 +233,11 @@ class _Splice:
 
     async def run(self, read_fd: int, write_fd: int) -> int:
         peers = (self.sink, self.origin)
-        readable, writable = _Socket(self.origin, read_fd, peers), _Socket(self.sink, write_fd, peers)
+        readable, writable = Socket(self.origin, read_fd, peers), Socket(self.sink, write_fd, peers)
         try:
             while (self.left and self.source_open) or self.taken > self.moved:
                 if self.sink.lost is not None or self.x._error is not None:
-                    raise _sink_error(self.sink, self.x)
+                    raise sink_error(self.sink, self.x)
                 filled = self._fill(read_fd)
                 emptied = self._empty(write_fd)
                 if self.taken > self.moved:
@@ -283,7 +285,7 @@ class _Splice:
         except BlockingIOError:
             return False
         except OSError as error:
-            _sink_lost(self.sink, error)  # a pipe of ours cannot fail: it is the socket
+            sink_lost(self.sink, error)  # a pipe of ours cannot fail: it is the socket
             return True
         self.moved += count
         _sent(self.x, count)
