@@ -6,6 +6,7 @@ here. Each was seen to go wrong:
     await in `finally`          the exception that is being handled stays the thread's current one, for ever
     await in `except`           the same, while it waits: an exchange that another task ends meanwhile is aborted
     raise ... from              `from` is dropped: neither `__cause__` nor an end of the context
+    f(name, /, **others)        another `name` among the others is taken for the first one, and refused as given twice
     a base class written in C   its memory and the compiled class's overlap
 """
 
@@ -108,6 +109,18 @@ def test_what_is_raised_while_an_exception_is_handled_says_because_of_what(modul
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and ast.unparse(node.exc.func) != "caused"
     ]
     assert unsaid == []
+
+
+@pytest.mark.parametrize("module", compiled_modules())
+def test_a_parameter_without_a_name_beside_others_by_name_begins_with_an_underscore(module: str) -> None:
+    taken = [
+        f"{module}:{function.name}({argument.arg}, /)"
+        for function in functions(module)
+        if function.args.kwarg is not None
+        for argument in function.args.posonlyargs
+        if argument.arg != "self" and not argument.arg.startswith("_")
+    ]
+    assert taken == []
 
 
 @pytest.mark.parametrize("module", compiled_modules())

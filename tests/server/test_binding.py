@@ -66,6 +66,8 @@ async def test_levels_from_the_outside_in_each_in_its_order() -> None:
         ("/api/r", "OPTIONS", 204, ["app", "group"]),
         ("/", "DELETE", 405, ["app"]),
         ("/shared", "PUT", 405, ["app"]),  # one of its routes is the group's, another is not
+        ("/api/between", "PUT", 405, ["app", "group"]),
+        ("/either", "PUT", 405, ["app"]),
         ("/nowhere", "GET", 404, ["app"]),
         ("/api/nowhere", "GET", 404, ["app"]),
         ("*", "OPTIONS", 204, ["app"]),
@@ -81,6 +83,10 @@ async def test_what_is_around_what(path: str, method: str, status: int, around: 
     group.get("/r", middlewares=[noting("route", calls)])(lambda r: "x")
     web.get("/shared")(lambda r: "x")
     beside.post("/shared")(lambda r: "x")
+    beside.get("/either")(lambda r: "x")
+    web.group(middlewares=[noting("third", calls)]).post("/either")(lambda r: "x")
+    group.get("/between")(lambda r: "x")
+    group.group(middlewares=[noting("inner", calls)]).post("/between")(lambda r: "x")
     async with served(web) as here:
         raw = await here.raw()
         await raw.send(f"{method} {path} HTTP/1.1\r\nhost: a\r\n\r\n".encode())
@@ -115,7 +121,7 @@ async def test_a_groups_hooks_are_around_its_own_routes_alone() -> None:
 
 async def test_what_is_not_found_goes_to_the_innermost_hook_and_on_outwards() -> None:
     web, group = App(port=0), Router("/api")
-    plain = Router()
+    plain, calls = Router(), list[str]()
 
     @group.add_route
     async def handle_all_middleware(r: Request) -> object:
@@ -127,6 +133,7 @@ async def test_what_is_not_found_goes_to_the_innermost_hook_and_on_outwards() ->
 
     @plain.add_route
     def plain_handle_all_middleware(r: Request) -> object:
+        calls.append(r.path)
         return "plain" if r.path.endswith("z") else None
 
     web.include(group)
@@ -140,6 +147,9 @@ async def test_what_is_not_found_goes_to_the_innermost_hook_and_on_outwards() ->
     assert await told(web, "/y") == (200, b"app")
     assert await told(web, "/api/known", "POST") == (405, b"Method Not Allowed")
     assert await told(web, "/api/known") == (200, b"known")
+    plain.get("/p")(lambda r: "p")
+    assert await told(web, "/p", "POST") == (405, b"Method Not Allowed")
+    assert calls == ["/api/z", "/x", "/api/known", "/p"]  # each asked once, and not where another answered before
 
 
 # Stand-ins
@@ -237,6 +247,28 @@ async def test_what_a_mounted_application_does_not_find_it_answers_itself() -> N
     assert await told(web, "/admin") == (200, b"all of /admin")
     assert await told(web, "/admin/users/x") == (200, b"all of /admin")
     assert await told(web, "/x/y/z") == (200, b"all")
+
+
+async def test_the_outer_applications_hook_for_all_is_not_the_mounted_ones() -> None:
+    web, _ = mounted()
+
+    @web.add_route
+    def handle_all_middleware(r: Request) -> str:
+        return "all"
+
+    assert await told(web, "/x/y/z") == (200, b"all")
+    assert await told(web, "/admin/y") == (404, b"Not Found")
+    assert (await told(web, "/admin/users/5", "POST"))[0] == 405
+
+
+async def test_what_a_mounted_application_does_not_have_with_either_slash_is_404() -> None:
+    web = App(port=0, trailing_slash="redirect")
+    inner = App(port=0)
+    inner.get("/")(lambda r: "index")
+    web.mount("/in", inner)
+    assert (await told(web, "/in"))[0] == 308
+    for path in ("/in/x", "/in/x/", "/in/x//"):
+        assert (await told(web, path))[0] == 404
 
 
 async def test_both_applications_middlewares_and_hooks_are_around_a_mounted_route() -> None:

@@ -179,10 +179,10 @@ class Request(Incoming):
             return ""
         return unquote("/".join(self.raw_path.split("/")[: route.mount_path.count("/") + 1]))
 
-    def url_for(self, name: str, /, **values: object) -> str:
+    def url_for(self, _name: str, /, **values: object) -> str:
         """See `App.url_for`; names are looked up near the present route first, and mounts count."""
         route = self._route
-        return self._connection.running.table.url_for(name, values, "" if route is None else route.namespace)
+        return self._connection.running.table.url_for(_name, values, "" if route is None else route.namespace)
 
     @property
     def _limits(self) -> Limits:
