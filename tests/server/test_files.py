@@ -491,3 +491,25 @@ async def test_a_file_that_cannot_be_begun_is_closed(folder: Path) -> None:
 
     assert (await get(web, "/late"))[0] == 200
     assert done.is_set()
+
+
+async def test_fields_that_the_handler_gave_count(folder: Path) -> None:
+    web = App(port=0)
+
+    @web.get("/")
+    def file(r: Request) -> object:
+        given = {"Content-Type": "text/x-own", "Content-Disposition": "inline"}
+        return Deliver.file(folder / "small.txt", filename="other.html", headers=given)
+
+    _, fields, _ = await get(web, "/")
+    assert fields["content-type"] == "text/x-own"
+    assert fields["content-disposition"] == "inline"
+
+
+async def test_a_wrong_call_is_not_taken_for_a_change(folder: Path) -> None:
+    class Refusing(Sink):
+        async def send_file(self, file: object, offset: int, count: int) -> None:
+            raise UseError("not now")
+
+    with pytest.raises(UseError, match="not now"):
+        await send(whole_of(folder / "large.bin"), Refusing({}))

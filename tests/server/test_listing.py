@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from toolkit import App, Session, StaticOptions, StaticServer
+from toolkit.server import listing
 from toolkit.server.beneath import NotBeneath
 from toolkit.server.listing import Listed, read_folder
 
@@ -131,3 +132,8 @@ def test_a_file_that_goes_meanwhile_is_left_out(folder: Path, monkeypatch: pytes
     really = os.listdir
     monkeypatch.setattr(os, "listdir", lambda path: [*really(path), "was-here"])
     assert "was-here" not in [one.name for one in read_folder(str(folder), ())]
+
+
+def test_a_listing_has_an_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "MOST", 2)
+    assert len(read_folder(str(folder), ())) == 2

@@ -17,6 +17,7 @@ import zstandard
 from tests.helpers.served import PATIENCE, served
 from toolkit import App, Compression, Exchange, Session, StaticOptions, StaticServer, UseError
 from toolkit.server import static
+from toolkit.server.beneath import NotBeneath
 from toolkit.server.compression import encode_body
 
 if TYPE_CHECKING:
@@ -300,6 +301,11 @@ async def test_other_methods_are_405(folder: Path) -> None:
         assert (await get(web, "/none", method)).status == 404
 
 
+async def test_options_says_what_a_file_allows(folder: Path) -> None:
+    got = await get(application(folder), "/short.txt", "OPTIONS")
+    assert (got.status, got.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+
+
 async def test_validators(folder: Path) -> None:
     web = application(folder)
     got = await get(web, "/short.txt")
@@ -472,8 +478,10 @@ async def test_siblings_of_any_kind_and_size(folder: Path) -> None:
     assert (await get(off, "/image.png", accept_encoding="br")).body == PNG
 
 
-async def test_a_sibling_that_leads_out_is_none(folder: Path) -> None:
+async def test_a_sibling_that_leads_out_or_is_a_folder_is_none(folder: Path) -> None:
     os.symlink("../outside.txt", folder / "image.png.gz")
+    (folder / "image.png.br").mkdir()
+    assert (await get(application(folder), "/image.png", accept_encoding="br")).body == PNG
     assert (await get(application(folder), "/image.png", accept_encoding="gzip")).body == PNG
 
 
@@ -629,6 +637,35 @@ async def test_a_small_file_is_answered_without_a_task(folder: Path, monkeypatch
 
 
 # --- what happens meanwhile ---
+
+
+async def test_who_has_the_coded_form_gets_304_before_it_is_made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a restart: the tag is known without the bytes."""
+    got = await get(application(folder), "/style.css", accept_encoding="gzip")
+    web = application(folder)
+    monkeypatch.setattr(static, "encode_body", None)
+    same = await get(web, "/style.css", accept_encoding="gzip", if_none_match=got.headers["etag"])
+    assert same.status == 304
+    with_date = await get(web, "/style.css", accept_encoding="gzip", if_modified_since=got.headers["last-modified"])
+    assert with_date.status == 304
+
+
+async def test_other_conditions_do_not_keep_it_from_being_made(folder: Path) -> None:
+    got = await get(application(folder), "/style.css", accept_encoding="gzip", if_none_match='"other"')
+    assert (got.status, got.decoded) == (200, TEXT)
+
+
+async def test_a_file_that_is_another_one_each_time_is_not_served(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = App(port=0)
+    web.static("/", folder, StaticOptions(cached_file=0))
+
+    def replace(*given: object) -> None:
+        raise NotBeneath("replaced again")
+
+    monkeypatch.setattr(static, "outcome", replace)
+    assert (await get(web, "/short.txt")).status == 404
 
 
 async def test_who_comes_while_a_coding_is_made_gets_the_file_as_it_is(

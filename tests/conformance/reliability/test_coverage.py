@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from . import test_client_and_output, test_server_framing, test_server_resources, test_traps, test_uploads
+from . import test_client_and_output, test_files, test_server_framing, test_server_resources, test_traps, test_uploads
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,7 +23,7 @@ def _numbers(module: ModuleType) -> set[int]:
 
 
 SERVER = _numbers(test_server_framing) | _numbers(test_server_resources) | _numbers(test_traps)
-SERVER |= _numbers(test_uploads)
+SERVER |= _numbers(test_uploads) | _numbers(test_files)
 
 
 @pytest.mark.parametrize("number", range(1, 59))
@@ -39,6 +39,11 @@ def test_every_number_of_3c_and_3d_that_applies(number: int) -> None:
 @pytest.mark.parametrize("number", [61, 66])
 def test_every_number_of_3c_on_cookies_and_pages(number: int) -> None:
     assert number in _numbers(test_uploads)
+
+
+@pytest.mark.parametrize("number", [64, 65, 66, 68])
+def test_every_number_of_3c_on_files_and_codings(number: int) -> None:
+    assert number in _numbers(test_files)
 
 
 def test_reasons_are_reasons() -> None:

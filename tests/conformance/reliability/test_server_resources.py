@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 NOT_TOUCHED = {
     52: "the parameters of content types are read in one pass, which test_multipart.py and number 54 drive",
-    55: "ranges and static files are not part of the foundation",
 }
 
 
