@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.helpers.served import PATIENCE
 from toolkit import App, Request, Router, Session
 from toolkit.errors import UseError
+from toolkit.server.current import current_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +89,40 @@ async def test_add_route_as_a_decorator_with_arguments() -> None:
     assert await told(web, "/posted", "POST") == (200, b"posted")
     assert web.url_for("x") == "/posted"
     assert await told(web, "/x") == (200, b"all")
+
+
+@pytest.mark.parametrize("middlewares", [[], [lambda handler, r: handler(r)]])
+async def test_a_plain_function_may_run_in_a_thread(middlewares: list[Callable[..., object]]) -> None:
+    """It holds up nobody: this one waits for what only another request can bring."""
+    web, come = App(port=0), threading.Event()
+
+    @web.get("/waits/{seconds:int}", thread=True, middlewares=middlewares)
+    def waits(r: Request, seconds: int) -> object:
+        return [
+            come.wait(seconds),
+            r.path,
+            current_request() is r,
+            threading.current_thread() is threading.main_thread(),
+        ]
+
+    @web.get("/comes")
+    async def comes(r: Request) -> None:
+        come.set()
+
+    async with asyncio.timeout(PATIENCE), Session(app=web) as http, asyncio.TaskGroup() as group:
+        waiting = group.create_task(told(web, "/waits/9"))
+        assert (await http.get("/comes")).status == 204
+        assert await waiting == (200, b'[true,"/waits/9",true,false]')
+
+
+def test_a_coroutine_function_needs_no_thread() -> None:
+    web = App()
+
+    @web.get("/", thread=True)
+    async def handler(r: Request) -> None: ...
+
+    with pytest.raises(UseError, match=r"thread=True for .*handler .* is a coroutine function"):
+        _ = web.table
 
 
 async def test_a_group_has_the_same_ways_to_register() -> None:
@@ -202,5 +240,5 @@ def test_nothing_is_included_in_itself() -> None:
 
 def test_a_misspelt_option_is_an_error() -> None:
     web = App()
-    with pytest.raises(UseError, match="route '/': unknown naem; there are name, middlewares, on_eof, options"):
+    with pytest.raises(UseError, match="route '/': unknown naem; there are name, middlewares, on_eof, options, thread"):
         web.get("/", naem="x")(lambda r: 1)  # type: ignore[call-overload]  # the mistake itself

@@ -183,7 +183,7 @@ def _settle(route: Route, place: Place, layers: Sequence[Layer]) -> None:
     route.converters = place.converters
     called = [layer for layer in layers if not isinstance(layer, Hooks) or layer.before or layer.after]
     if called:
-        route.chain = compose(called, endpoint(route.handler))
+        route.chain = compose(called, endpoint(route.coroutine or route.handler))
 
 
 def _automatic(place: Place, handler: Handler, path: str = "/") -> Route:

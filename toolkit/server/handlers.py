@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -12,7 +13,16 @@ from toolkit.errors import UseError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Coroutine", "Handler", "default_path", "described", "is_coroutine_function", "misfit", "name_of"]
+__all__ = [
+    "Coroutine",
+    "Handler",
+    "default_path",
+    "described",
+    "in_thread",
+    "is_coroutine_function",
+    "misfit",
+    "name_of",
+]
 
 Handler: TypeAlias = Callable[..., object]
 Coroutine: TypeAlias = Callable[..., Awaitable[object]]
@@ -23,6 +33,21 @@ def is_coroutine_function(handler: Handler) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
         getattr(handler, "__call__", None)  # noqa: B004 - not a test for callability: an object's coroutine method
     )
+
+
+def in_thread(handler: Handler) -> Coroutine:
+    """A plain function, called in a thread of the loop's: what it waits for holds up nobody else.
+
+    It has the request to read from and a value to return; everything that is awaited belongs to the loop. Raises
+    `UseError` for a coroutine function.
+    """
+    if is_coroutine_function(handler):
+        raise UseError(f"thread=True for {described(handler)}: it is a coroutine function, which never holds up others")
+
+    async def call_in_thread(r: object, /, **parameters: object) -> object:
+        return await asyncio.to_thread(handler, r, **parameters)
+
+    return call_in_thread
 
 
 def name_of(handler: Handler) -> str:

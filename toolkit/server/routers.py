@@ -37,13 +37,14 @@ class RouteOptions(TypedDict, total=False):
     """What may be said of a route besides its path and methods.
 
     `name` for `url_for`; `middlewares` around this route alone, the first one outermost; `on_eof`, see `App`;
-    `options`, whatever middlewares are to find in `r.route.options`.
+    `options`, whatever middlewares are to find in `r.route.options`; `thread` calls a plain function in a thread.
     """
 
     name: str
     middlewares: Sequence[Middleware]
     on_eof: EofPolicy | None
     options: Mapping[str, object]
+    thread: bool
 
 
 @dataclass(frozen=True)

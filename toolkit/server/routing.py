@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 from toolkit.errors import UseError
 from toolkit.server.converters import CONVERTERS, PATH, Converter
-from toolkit.server.handlers import Coroutine, Handler, described, is_coroutine_function
+from toolkit.server.handlers import Coroutine, Handler, described, in_thread, is_coroutine_function
 from toolkit.server.patterns import Parameter, build, other_slash, parse
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ NO_PARAMETERS: Final[Parameters] = {}  # of every literal path; nobody writes to
 
 
 class Route:
-    """One handler at one path; `methods` empty means any, `coroutine` is the handler if it is a coroutine function.
+    """One handler at one path; `methods` empty means any, `coroutine` is the handler if that is to be awaited.
 
     `name` is what `url_for` calls it, `middlewares` are its own, `options` what was said about it to them. Bound to an
     application, `path` is whole; `app` is the application that it is a route of, mounted at `mount_path`.
@@ -76,6 +76,7 @@ class Route:
         name: str = "",
         middlewares: Sequence[Handler] = (),
         options: Mapping[str, object] | None = None,
+        thread: bool = False,
     ) -> None:
         self.pattern = parse(path)
         self.path = str(self.pattern)
@@ -86,7 +87,11 @@ class Route:
         self.name = name
         self.middlewares: tuple[Handler, ...] = tuple(middlewares)
         self.options: Mapping[str, object] = options or {}
-        self.coroutine: Coroutine | None = handler if is_coroutine_function(handler) else None  # type: ignore[assignment]
+        self.coroutine: Coroutine | None = None
+        if thread:
+            self.coroutine = in_thread(handler)
+        elif is_coroutine_function(handler):
+            self.coroutine = handler  # type: ignore[assignment]
         self.chain: Coroutine | None = None  # the handler and all that is around it, if anything is
         self.automatic = False  # it stands for a 404, a 405 or OPTIONS, and nobody registered it
         self.refusal: Refusal | None = None  # what an automatic one says, where it does nothing else
