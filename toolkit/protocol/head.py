@@ -25,9 +25,9 @@ from toolkit.protocol.head_lines import (
     CR,
     DECISIVE,
     DECISIVE_ANSWERED,
+    LINE_END,
     SPACE,
     cut_fields,
-    cut_lines,
     value_of,
 )
 
@@ -44,9 +44,8 @@ class _Head:
 
     __slots__ = ("_fields", "block")
 
-    def __init__(self, block: bytes) -> None:
-        self.block: Final = block
-        self._fields: Fields | None = None
+    block: bytes
+    _fields: Fields | None
 
     @property
     def fields(self) -> Fields:
@@ -89,7 +88,8 @@ class RequestHead(_Head):
         upgrade: bytes | None,
         host: bytes | None,
     ) -> None:
-        super().__init__(block)
+        self.block = block
+        self._fields = None
         self.method: Final = method
         self.target: Final = target
         self.minor: Final = minor
@@ -121,7 +121,8 @@ class ResponseHead(_Head):
         keep_alive: bool,
         coding: str | None,
     ) -> None:
-        super().__init__(block)
+        self.block = block
+        self._fields = None
         self.status: Final = status
         self.reason: Final = reason
         self.minor: Final = minor
@@ -282,7 +283,7 @@ class RequestHeadParser:
             raise caused(self._refusal(block, error), None)
         # llhttp has taken it. That there was one space each time, and which version, is seen here: it takes
         # RTSP/1.0 and ICE/1.0, too.
-        lines = cut_lines(block)
+        lines = block.split(LINE_END)
         line = lines[0]
         minor = 1
         if line[-len(VERSION_1_1) :] == VERSION_1_1:
@@ -395,7 +396,7 @@ class ResponseHeadParser:
             if IMPOSSIBLE.search(block) is not None or not block.startswith(b"HTTP/"):
                 raise caused(RemoteProtocolError(MALFORMED_RESPONSE, 502), None)
             raise caused(RemoteProtocolError(f"{MALFORMED_RESPONSE} ({error})", 502), None)
-        lines = cut_lines(block)
+        lines = block.split(LINE_END)
         if len(lines) - 3 > self._limits.fields:
             raise too_many(len(lines) - 3, self._limits)
         reason = lines[0][13:-1].decode("latin-1")  # behind `HTTP/1.1 200 `
