@@ -65,7 +65,7 @@ async def receive(r: Request) -> object:
         if part.filename is None:
             note = await part.text()  # stands before the files in the page, and so in the body
         elif part.filename:  # "" is what a browser sends where nothing was chosen
-            id = secrets.token_urlsafe(9)
+            id = secrets.token_hex(8)
             # Stored under a name of ours: the client's own may be anything, and may be there already.
             path = await part.save(UPLOADS / id)
             await announce(path, {"id": id, "name": part.safe_filename, "note": note, "size": 0, "sha256": ""})
