@@ -18,6 +18,7 @@ PEERS = {
     "test_foreign_servers.py": ["nginx", "aiohttp"],
     "test_foreign_clients.py": ["curl", "httpx", "aiohttp"],
     "test_static_files.py": ["nginx", "curl"],
+    "test_browser.py": ["chromium"],
 }
 collect_ignore = [] if required() else [name for name, peers in PEERS.items() if missing(peers)]
 BOUND = 20.0  # seconds; a slow test says more by the timeout marker

@@ -12,7 +12,7 @@ import shutil
 
 __all__ = ["missing", "required"]
 
-PROGRAMS = {"nginx": "/usr/sbin/nginx", "curl": "/usr/bin/curl"}
+PROGRAMS = {"nginx": "/usr/sbin/nginx", "curl": "/usr/bin/curl", "chromium": "/usr/bin/chromium"}
 PACKAGES = ("aiohttp", "httpx")
 
 
