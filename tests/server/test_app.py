@@ -509,6 +509,30 @@ def test_with_web_runs_the_exit_hooks_whatever_happens_in_the_block() -> None:
     assert seen == ["over"], "nothing ran since"
 
 
+async def test_stop_ends_it_from_another_thread() -> None:
+    """What `exit()` says on the loop; where nothing runs, and where it has ended, nothing happens."""
+    web, seen = App(port=0), list[str]()
+    web.on_exit(partial(seen.append, "over"))
+    web.stop()
+    serving = asyncio.ensure_future(web.serve())
+    _ = await web
+    await asyncio.to_thread(web.stop)
+    await serving
+    web.stop()
+    assert seen == ["over"]
+
+
+def test_stop_behind_the_end_of_its_loop_does_nothing() -> None:
+    web = App(port=0)
+
+    async def serve_in_memory() -> bytes:
+        async with Session(app=web) as http:
+            return (await http.get("/")).content
+
+    assert asyncio.run(serve_in_memory()) == b"Not Found"
+    web.stop()
+
+
 async def test_awaiting_an_application_waits_until_it_listens() -> None:
     web = App(port=0)
     serving = asyncio.ensure_future(web.serve())

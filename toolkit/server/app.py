@@ -357,6 +357,16 @@ class App(Router):
             done.add_done_callback(lambda _: task)  # keeps the task alive as long as somebody waits
         return done
 
+    def stop(self) -> None:
+        """`exit()`, from any thread: begin the graceful end, and do not wait for it. Without a server it does nothing.
+
+        Whoever runs the application in a thread joins that thread to see it done.
+        """
+        running = self._running
+        if running is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended meanwhile
+                running.loop.call_soon_threadsafe(self.exit)
+
     async def __aenter__(self) -> App:
         await self._listen(None, None, None, None)
         return self
