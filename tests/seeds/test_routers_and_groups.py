@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.helpers.answers import read_answer
+from tests.helpers.served import served
 from toolkit import (
     Abort,
     App,
@@ -164,6 +166,10 @@ async def test_options_head_and_connect() -> None:
     assert (head.status, head.headers["content-length"], head.content) == (200, "4", b"")
     refused = await asked(web, "DELETE", "/x")
     assert (refused.status, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS, PUT")
+    async with served(web, "tcp") as here:
+        raw = await here.raw()
+        await raw.send(b"CONNECT x:80 HTTP/1.1\r\nhost: x:80\r\n\r\n")
+        assert (await read_answer(raw)).status >= 400
 
 
 @pytest.mark.parametrize(
