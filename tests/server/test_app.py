@@ -509,6 +509,125 @@ def test_with_web_runs_the_exit_hooks_whatever_happens_in_the_block() -> None:
     assert seen == ["over"], "nothing ran since"
 
 
+@pytest.mark.parametrize("how", ["by itself", "awaited", "from elsewhere", "kept", "twice", "from a thread"])
+async def test_an_end_that_comes_in_the_start_is_one(how: str) -> None:
+    """It never listens, the hooks are cancelled, what they opened is closed, and it can be served again."""
+    web, seen, waiting = App(port=0), list[str](), asyncio.Event()
+
+    @web.on_start
+    async def open_something() -> None:
+        seen.append("open")
+        waiting.set()
+        if how == "by itself":
+            _ = web.exit()
+        elif how == "awaited":
+            await web.exit()
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            if how != "kept":
+                raise
+
+    web.on_exit(partial(seen.append, "closed"))
+    for _ in range(2):
+        waiting.clear()
+        seen.clear()
+        async with asyncio.timeout(PATIENCE):
+            serving = asyncio.ensure_future(web.serve())
+            await waiting.wait()
+            if how == "from a thread":
+                await asyncio.to_thread(web.stop)
+            elif how == "twice":
+                await asyncio.gather(web.exit(), web.exit())
+            elif how in ("from elsewhere", "kept"):
+                await web.exit()
+            await serving
+        assert not serving.cancelled()
+        assert seen == ["open", "closed"]
+
+
+async def test_a_cancellation_in_the_start_is_the_callers() -> None:
+    """It is not taken for an end, not even beside one."""
+    web, waiting = App(port=0), asyncio.Event()
+
+    @web.on_start
+    async def wait() -> None:
+        waiting.set()
+        await asyncio.get_running_loop().create_future()
+
+    for end_as_well in (False, True):
+        waiting.clear()
+        serving = asyncio.ensure_future(web.serve())
+        await waiting.wait()
+        if end_as_well:
+            _ = web.exit()
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+
+
+async def test_an_end_in_the_start_of_a_block_comes_with_the_block() -> None:
+    web, seen = App(port=0), list[str]()
+
+    @web.on_start
+    def leave() -> None:
+        _ = web.exit()
+
+    web.on_exit(partial(seen.append, "closed"))
+    async with asyncio.timeout(PATIENCE):
+        async with web:
+            await web.exit()
+        assert seen == ["closed"]
+
+
+HANGING = """
+import asyncio
+from toolkit import App
+web = App(port=0)
+@web.on_start
+async def hang():
+    print("starting", flush=True)
+    await asyncio.get_running_loop().create_future()
+web.run()
+print("over", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_a_start_that_hangs(number: signal.Signals) -> None:
+    async with asyncio.timeout(PATIENCE):
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", HANGING, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        assert await process.stdout.readline() == b"starting\n"
+        process.send_signal(number)
+        assert await process.stdout.read() == b"over\n"
+        assert await process.wait() == 0
+
+
+async def test_stop_ends_it_from_another_thread() -> None:
+    """What `exit()` says on the loop; where nothing runs, and where it has ended, nothing happens."""
+    web, seen = App(port=0), list[str]()
+    web.on_exit(partial(seen.append, "over"))
+    web.stop()
+    serving = asyncio.ensure_future(web.serve())
+    _ = await web
+    await asyncio.to_thread(web.stop)
+    await serving
+    web.stop()
+    assert seen == ["over"]
+
+
+def test_stop_behind_the_end_of_its_loop_does_nothing() -> None:
+    web = App(port=0)
+
+    async def serve_in_memory() -> bytes:
+        async with Session(app=web) as http:
+            return (await http.get("/")).content
+
+    assert asyncio.run(serve_in_memory()) == b"Not Found"
+    web.stop()
+
+
 async def test_awaiting_an_application_waits_until_it_listens() -> None:
     web = App(port=0)
     serving = asyncio.ensure_future(web.serve())

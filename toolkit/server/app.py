@@ -57,6 +57,15 @@ def _access_log(access_log: AccessLog | bool | None) -> AccessLog | None:
     return access_log or None
 
 
+def _release(waiters: list[asyncio.Future[None]]) -> None:
+    """Let go on all who wait; who comes meanwhile waits for the next time."""
+    released = waiters.copy()
+    waiters.clear()
+    for waiter in released:
+        if not waiter.done():
+            waiter.set_result(None)
+
+
 class App(Router):
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
@@ -120,6 +129,8 @@ class App(Router):
         self._exit_waiters: list[asyncio.Future[None]] = []
         self._ended: asyncio.Future[None] | None = None
         self._starting = False
+        self._starter: asyncio.Task[object] | None = None  # whose start `exit()` may cancel
+        self._given_up = False  # it did
         self._start_hooks: list[Callable[[], object]] = []
         self._exit_hooks: list[Callable[[], object]] = []
         self._exit_due = True  # the exit hooks have not run since the application was made, or last listened
@@ -266,7 +277,12 @@ class App(Router):
         return running
 
     async def _listen(
-        self, host: str | None, port: int | None, unix: str | None, tls: ssl.SSLContext | None
+        self,
+        host: str | None,
+        port: int | None,
+        unix: str | None,
+        tls: ssl.SSLContext | None,
+        starter: asyncio.Task[object] | None = None,
     ) -> Running:
         running = self._bind()
         if running.servers:
@@ -274,6 +290,7 @@ class App(Router):
         if self._starting:
             raise UseError("this App is about to listen already; its on_start hooks are running")
         self._starting = self._exit_due = True
+        self._starter, self._given_up = starter, False
         try:
             await self._run_start_hooks()
             await running.listen(
@@ -286,13 +303,11 @@ class App(Router):
         except BaseException:
             if any(app._start_hooks for app in self._applications()):
                 await self._run_exit_hooks()  # what the hooks before had opened is closed
+            _release(self._exit_waiters)
             raise
         finally:
-            self._starting = False
-        waiters, self._start_waiters = self._start_waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            self._starting, self._starter = False, None
+        _release(self._start_waiters)
         return running
 
     async def _close(self, running: Running) -> None:
@@ -302,10 +317,7 @@ class App(Router):
         finally:
             if self._running is running:
                 self._running = None
-            waiters, self._exit_waiters = self._exit_waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
+            _release(self._exit_waiters)
 
     async def serve(
         self,
@@ -319,8 +331,17 @@ class App(Router):
 
         Raises `NetworkError` when the address cannot be had, `UseError` when the application listens already.
         """
-        running = await self._listen(host, port, unix, tls)
+        task = asyncio.current_task()
+        try:
+            running = await self._listen(host, port, unix, tls, task)
+        except asyncio.CancelledError:
+            if not self._given_up or task is None or task.uncancel():
+                raise
+            return
         self._ended = running.loop.create_future()
+        if self._given_up and task is not None:  # a hook kept the cancellation to itself
+            task.uncancel()
+            self._ended.set_result(None)
         try:
             await self._ended
         finally:
@@ -341,7 +362,8 @@ class App(Router):
     def exit(self) -> Awaitable[None]:
         """Begin the graceful end, from anywhere on the loop; await the result to see it done.
 
-        A handler that awaits it waits for itself, until the grace is over.
+        A handler that awaits it waits for itself, until the grace is over. While the application starts, the hooks that
+        still run are cancelled, and it never listens.
         """
         running = self._running
         loop = asyncio.get_running_loop()
@@ -350,15 +372,38 @@ class App(Router):
             done.set_result(None)
             return done
         self._exit_waiters.append(done)
-        if self._ended is not None and not self._ended.done():
+        if self._starting:
+            loop.call_soon(self._give_up)  # its task waits for something then; `async with web:` looks itself
+        elif self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
         elif self._ended is None and not running.is_stopping:
             task = loop.create_task(self._close(running))
             done.add_done_callback(lambda _: task)  # keeps the task alive as long as somebody waits
         return done
 
+    def _give_up(self) -> None:
+        """Cancel a start that is still under way; what listens by now ends as always."""
+        if self._ended is not None:
+            if not self._ended.done():
+                self._ended.set_result(None)
+        elif self._starter is not None and not self._given_up:
+            self._given_up = True
+            self._starter.cancel()
+
+    def stop(self) -> None:
+        """`exit()`, from any thread: begin the graceful end, and do not wait for it. Without a server it does nothing.
+
+        Whoever runs the application in a thread joins that thread to see it done.
+        """
+        running = self._running
+        if running is not None:
+            with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended meanwhile
+                running.loop.call_soon_threadsafe(self.exit)
+
     async def __aenter__(self) -> App:
         await self._listen(None, None, None, None)
+        if self._exit_waiters:  # `exit()` came while it started
+            _ = self.exit()
         return self
 
     async def __aexit__(
