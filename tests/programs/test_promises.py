@@ -31,10 +31,10 @@ def test_a_promise_is_shown_or_has_a_reason(promise: Promise) -> None:
 def test_each_program_here_is_named_by_a_promise() -> None:
     named = {one for promise in EVERYTHING for one in promise.shown}
     here = {
-        f"seeds/{path.name}::{name}"
+        f"programs/{path.name}::{name}"
         for path in Path(__file__).parent.glob("test_*.py")
         if path.name != Path(__file__).name
-        for name in names_in(f"seeds/{path.name}")
+        for name in names_in(f"programs/{path.name}")
         if name.startswith("test_")
     }
     assert not here - named

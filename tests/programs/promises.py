@@ -19,11 +19,11 @@ class Promise:
     apart: str = ""
 
 
-CLASS = "seeds/test_class_server.py::"
-HOOKS = "seeds/test_named_hooks.py::"
-ROUTERS = "seeds/test_routers_and_groups.py::"
-THREAD = "seeds/test_in_a_thread.py::"
-SMALL = "seeds/test_small_routes.py::"
+CLASS = "programs/test_class_server.py::"
+HOOKS = "programs/test_named_hooks.py::"
+ROUTERS = "programs/test_routers_and_groups.py::"
+THREAD = "programs/test_in_a_thread.py::"
+SMALL = "programs/test_small_routes.py::"
 APP = "server/test_app.py::"
 RULES = "conformance/test_rules.py::"
 READERS = "conformance/test_readers.py::"
@@ -89,7 +89,7 @@ A_CLASS_AND_ITS_HOOKS = (
     ),
     Promise("one method alone, 405 for others", (f"{APP}test_each_method_has_its_decorator",)),
     Promise(
-        "a path that is a prefix of many", ("seeds/test_in_a_thread.py::test_stacked_routes_and_the_rest_of_the_path",)
+        "a path that is a prefix of many", ("programs/test_in_a_thread.py::test_stacked_routes_and_the_rest_of_the_path",)
     ),
     Promise(
         "hooks ahead of all, behind all, and for what is not found; by the end of their names",
