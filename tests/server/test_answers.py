@@ -295,3 +295,32 @@ async def test_early_hints_before_a_returned_value() -> None:
         assert [(status, headers["link"]) for status, headers in x.interim] == [
             (103, "</style.css>; rel=preload; as=style")
         ]
+
+
+@pytest.mark.parametrize("kind", ["answer", "reply", "file", "stream"])
+async def test_a_tuple_around_an_answer_has_the_last_word_on_status_and_fields(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "missing.html").write_text("<p>gone")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"<p>gone"
+
+    def made() -> Answer:
+        fields = {"x-kept": "1", "X-Other": "before"}
+        if kind == "answer":
+            return Deliver.html("<p>gone", headers=fields)
+        if kind == "reply":
+            return Reply("<p>gone", headers=fields, content_type="text/html; charset=utf-8")
+        if kind == "file":
+            return Deliver.file(tmp_path / "missing.html", headers=fields)
+        return Deliver.stream(pieces(), 200, fields, content_type="text/html; charset=utf-8")
+
+    web = App(port=0)
+    web.get("/three")(lambda r: (404, made(), {"x-other": "after"}))
+    web.get("/two")(lambda r: (410, made()))
+    async with Session(app=web) as http:
+        for path, status, other in (("/three", 404, "after"), ("/two", 410, "before")):
+            x = await http.get(path)
+            assert (x.status, x.headers["x-kept"], x.headers.get_all("x-other")) == (status, "1", [other])
+            assert x.headers["content-type"] == "text/html; charset=utf-8"
+            assert await x.text() == "<p>gone"
+            assert "etag" not in x.headers

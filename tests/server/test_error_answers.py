@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.helpers.answers import read_answer
 from tests.helpers.served import served
-from toolkit import Abort, App, Deliver, Request, Session
+from toolkit import Abort, App, Deliver, Reply, Request, Session
 from toolkit.errors import LimitExceeded, UseError
 from toolkit.server.abort import MethodNotAllowed, NotFound, TooManyRequests
 from toolkit.server.error_answers import ErrorHandlers
@@ -168,7 +169,11 @@ async def parts() -> AsyncIterator[bytes]:
         ({"a": 1}, 429, b'{"a":1}'),
         (None, 429, b"slow down"),  # the usual page
         ((202, "x"), 202, b"x"),
-        (Deliver.text("x"), 200, b"x"),
+        ((200, "x"), 200, b"x"),
+        ((200, Deliver.text("x")), 200, b"x"),
+        (Deliver.text("x"), 429, b"x"),  # a page with status 200 would be kept by caches for what was asked for
+        (Deliver.file(__file__), 429, Path(__file__).read_bytes()),
+        (Reply("x"), 429, b"x"),
         (Deliver.text("x", 429), 429, b"x"),
         ((429, "x", {"retry-after": "9"}), 429, b"x"),
         ("stream", 429, b"ab"),

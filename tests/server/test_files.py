@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.helpers.served import KINDS, PATIENCE, Served, served
-from toolkit import App, Deliver, Session, ToolkitError, UseError
+from toolkit import App, Deliver, LocalProtocolError, Session, ToolkitError, UseError
 from toolkit.protocol.conditional import Conditions
 from toolkit.protocol.dates import format_http_date
 from toolkit.server.answers import Streamed, encode_returned
@@ -491,6 +491,19 @@ async def test_a_file_that_cannot_be_begun_is_closed(folder: Path) -> None:
 
     assert (await get(web, "/late"))[0] == 200
     assert done.is_set()
+
+
+async def test_a_file_whose_fields_cannot_be_sent_is_closed(folder: Path) -> None:
+    web = App(port=0)
+
+    @web.get("/bad")
+    async def bad(r: Request) -> object:
+        with pytest.raises(LocalProtocolError) as raised:
+            encode_returned(Deliver.file(folder / "large.bin", headers={"x-name": "two\r\nlines"}))
+        assert raised.traceback  # it holds the frame that has the file
+        return {"open": opened(folder)}
+
+    assert (await get(web, "/bad"))[2] == b'{"open":[]}'
 
 
 async def test_fields_that_the_handler_gave_count(folder: Path) -> None:

@@ -338,3 +338,20 @@ async def test_a_route_without_anything_around_it_stays_as_it_is() -> None:
     assert [await status_of(web), await status_of(web, "/around"), await status_of(web, "/x")] == [204, 204, 200]
     assert tasks[0] is None  # what stands in for 404 is not around the others
     assert isinstance(tasks[1], asyncio.Task)
+
+
+async def test_an_after_hook_that_fails_keeps_no_other_from_running() -> None:
+    web, ran = App(port=0), list[str]()
+    web.get("/")(lambda r: "x")
+
+    @web.add_route
+    def first_after_middleware(r: Request) -> None:
+        ran.append("first")
+        raise KeyError("x")
+
+    @web.add_route
+    async def second_after_middleware(r: Request) -> None:
+        ran.append("second")
+
+    assert await status_of(web) == 500
+    assert ran == ["first", "second"]

@@ -435,3 +435,26 @@ async def test_the_server_s_stop_ends_a_returned_source_in_order() -> None:
 def test_what_is_no_source_is_told() -> None:
     with pytest.raises(UseError, match="async iterable"):
         _ = Deliver.sse([1, 2])  # type: ignore[arg-type]
+
+
+async def test_head_of_delivered_events_is_their_head_and_the_connection_goes_on() -> None:
+    web, closed = App(), asyncio.Event()
+
+    async def source() -> AsyncIterator[str]:
+        try:
+            yield "never sent"
+        finally:
+            closed.set()
+
+    @web.get("/events")
+    async def events(r: Request) -> object:
+        return Deliver.sse(source())
+
+    web.get("/next")(lambda r: "next")
+    async with served(web, "memory") as here:
+        raw = await here.raw()
+        await raw.send(ASK.replace(b"GET", b"HEAD") + b"GET /next HTTP/1.1\r\nhost: x\r\n\r\n")
+        head = await raw.until(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert b"content-type: text/event-stream" in head
+        assert (await raw.until(b"next")).startswith(b"HTTP/1.1 200 ")

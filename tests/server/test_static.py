@@ -743,3 +743,27 @@ async def test_pieces_have_the_size_that_was_asked_for(
         assert (await http.get(f"{here.url}/large.bin")).content == bytes(range(256)) * 1000
     tail = 16 * 1024
     assert sizes == ([256_000 - tail] if kind == "tcp" else [100_000, 100_000, 56_000 - tail])
+
+
+@pytest.mark.parametrize(
+    ("route", "target", "status", "location"),
+    [
+        ("/static", "/shop/static/app.js", 200, None),
+        ("/static", "/static/app.js", 404, None),
+        ("/static", "/shop/static", 308, "./static/"),
+        ("/", "/shop/app.js", 200, None),
+        ("/", "/shop/", 200, None),
+        ("/", "/shop", 308, "./shop/"),
+    ],
+)
+async def test_in_a_mounted_application_a_folder_lies_below_the_mount(
+    tmp_path: Path, route: str, target: str, status: int, location: str | None
+) -> None:
+    put(tmp_path / "index.html", b"<p>home")
+    put(tmp_path / "app.js", b"let it = 1")
+    inner, web = App(), App()
+    inner.attach(StaticServer(route, tmp_path))
+    web.mount("/shop", inner)
+    async with Session(app=web) as http:
+        x = await http.get(target)
+        assert (x.status, x.headers.get("location")) == (status, location)

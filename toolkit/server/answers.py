@@ -178,31 +178,31 @@ class LateAnswer(Answer):
 class FileAnswer(LateAnswer):
     """A file, of which the current request gets what it asks for: see `Deliver.file`."""
 
-    __slots__ = ("_spec",)
+    __slots__ = ("spec",)
 
     def __init__(self, spec: FileSpec) -> None:
         super().__init__(spec.status, [], b"")
-        self._spec = spec
+        self.spec = spec
 
     def resolve(self, request: Request) -> Answer | Streamed:
         """Raises `Abort` for 404, 412 and 416."""
         from toolkit.server.files import file_outcome  # with all that it needs, where files are delivered
 
-        return answer_of(file_outcome(request, self._spec))
+        return answer_of(file_outcome(request, self.spec))
 
 
 class StreamAnswer(LateAnswer):
     """A body that comes by pieces: see `Deliver.stream`."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("stream",)
 
     def __init__(self, stream: Streamed) -> None:
         super().__init__(stream.status, [], b"")
-        self._stream = stream
+        self.stream = stream
 
     def resolve(self, request: Request) -> Answer | Streamed:
         """The stream."""
-        return self._stream
+        return self.stream
 
 
 class Events(Streamed):
@@ -271,6 +271,31 @@ def stream_of(source: object, status: int, headers: HeadersLike | None) -> Strea
     return None
 
 
+def restated(answer: Answer | Streamed, status: int, headers: HeadersLike | None) -> Answer | Streamed:
+    """An answer as a tuple around it says: with that status, and these fields instead of its own of the same names."""
+    fields = encode_fields(headers)
+    if isinstance(answer, FileAnswer):
+        return FileAnswer(answer.spec._replace(status=status, headers=_instead(answer.spec.headers, fields)))
+    if isinstance(answer, StreamAnswer):
+        answer = answer.stream
+    if isinstance(answer, Streamed):
+        answer.status, answer.headers = status, _instead(answer.headers, fields)  # it is sent once at most
+        return answer
+    names = {name.lower() for name, _ in fields}
+    kept = [pair for pair in answer.fields if pair[0].lower() not in names]
+    other = Answer(status, [*kept, *fields], answer.body)  # a new one: the other may be returned each time
+    other.final = answer.final
+    return other
+
+
+def _instead(headers: HeadersLike | None, fields: Fields) -> HeadersLike | None:
+    if not fields:
+        return headers
+    names = {name.lower() for name, _ in fields}
+    kept = [pair for pair in encode_fields(headers) if pair[0].lower() not in names]
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in [*kept, *fields]]
+
+
 def encode_returned(value: object, request: Request | None = None) -> Answer | Streamed:
     """A returned value with its optional status and headers; `request` is the current one where none is given."""
     kind = type(value)
@@ -282,6 +307,8 @@ def encode_returned(value: object, request: Request | None = None) -> Answer | S
             raise UseError("a handler returned a tuple: expected (status, value) or (status, value, headers)")
         status, headers = value[0], (value[2] if len(value) == 3 else None)
         value = value[1]
+        if isinstance(value, (Answer, Streamed)):
+            value = restated(value, status, headers)
     elif value is None:
         status = 204
     if isinstance(value, LateAnswer):

@@ -20,7 +20,7 @@ from toolkit.protocol.states import BODY, IDLE, RAW
 from toolkit.protocol.status import reason_phrase
 from toolkit.server.abort import Abort
 from toolkit.server.added import extra_of
-from toolkit.server.answers import TEXT, Answer, Streamed, encode_returned
+from toolkit.server.answers import TEXT, Answer, Streamed, encode_returned, restated
 from toolkit.server.current import CURRENT
 from toolkit.server.error_pages import debug_page, error_page
 
@@ -218,6 +218,8 @@ def _given(request: Request, error: Exception, verdict: Verdict, value: object) 
         if request._out is IDLE:
             _answer(request, error, verdict)
         return None
+    if isinstance(value, (Answer, Streamed)) and value.status == 200:
+        value = restated(value, verdict.status, None)  # 200 is what they have unless told: an error kept as one
     own = not isinstance(value, (tuple, Answer, Streamed))
     answer = encode_returned(value, request)
     if own:

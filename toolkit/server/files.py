@@ -282,16 +282,16 @@ def file_outcome(request: Request, spec: FileSpec) -> Outcome:
     except (NotBeneath, OSError, ValueError) as error:
         log.debug("no file to deliver: %s", error)
         raise Abort(reason_phrase(404), 404) from error
-    one = Representation(
-        _own_fields(spec, state),
-        entity_tag(state),
-        state.modified_ns // 10**9,
-        state.size,
-        body=body,
-        open=lambda: (file, state),
-    )
     done: Outcome | None = None
     try:
+        one = Representation(
+            _own_fields(spec, state),
+            entity_tag(state),
+            state.modified_ns // 10**9,
+            state.size,
+            body=body,
+            open=lambda: (file, state),
+        )
         done = outcome(method, one, conditions, spec.status)
     finally:
         if done is None or not isinstance(done.body, FileParts):

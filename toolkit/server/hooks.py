@@ -94,10 +94,18 @@ def _hooked(hooks: Hooks, inner: Coroutine) -> Coroutine:
                     return value
             return await inner(request)
         finally:
-            for hook in hooks.after:
-                await _call(hook, request)
+            await _call_each(hooks.after, request)
 
     return call_hooked
+
+
+async def _call_each(hooks: Sequence[Handler], request: Request) -> None:
+    """All of them, whichever of them fail: each may have something of its own to end."""
+    if hooks:
+        try:
+            await _call(hooks[0], request)
+        finally:
+            await _call_each(hooks[1:], request)
 
 
 def _wrapped(middleware: Middleware, inner: Coroutine) -> Coroutine:

@@ -55,10 +55,10 @@ class Signer:
         if signed is None or len(signed) > LONGEST or not signed.isascii():
             return None
         body, _, signature = signed.rpartition(".")
-        given = _decode(signature)
         good = False
         for key in self._keys:  # all of them, whichever it was
-            good |= hmac.compare_digest(_mac(key, body), given)
+            # As text: base64 has many spellings of the same bytes, and who keeps a list of withdrawn ones knows one.
+            good |= hmac.compare_digest(_encode(_mac(key, body)), signature)
         if not good:
             return None
         text, _, at = body.partition(".")
@@ -82,8 +82,4 @@ def _encode(data: bytes) -> str:
 
 
 def _decode(text: str) -> bytes:
-    """b"" for what is no base64: it then has no good signature."""
-    try:
-        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except ValueError:
-        return b""
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

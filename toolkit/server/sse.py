@@ -77,12 +77,7 @@ class EventStream:
         self._task = asyncio.current_task()
         if self._task is None or self._notice is not None:
             raise UseError(request._say("sse() is entered once, in a task: async with r.sse() as events"))
-        if choose_media_type(request.headers.get("accept"), (EVENT_STREAM,)) is None:
-            raise Abort(f"Not Acceptable: this is a stream of {EVENT_STREAM}", 406)
-        headers = Headers(FIELDS)
-        for name, value in Headers(self._headers).items():
-            headers[name] = value
-        await request.prepare(headers)
+        await self._prepare()
         if request.method == "HEAD":
             request.auto_head = True
             request._discarded()  # leaves the handler: there will be no event to find out by that nobody wants any
@@ -96,6 +91,14 @@ class EventStream:
         self._notice.add_done_callback(self._on_stop)
         self._deadline.start(self)
         return self
+
+    async def _prepare(self) -> None:
+        if choose_media_type(self.request.headers.get("accept"), (EVENT_STREAM,)) is None:
+            raise Abort(f"Not Acceptable: this is a stream of {EVENT_STREAM}", 406)
+        headers = Headers(FIELDS)
+        for name, value in Headers(self._headers).items():
+            headers[name] = value
+        await self.request.prepare(headers)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -191,7 +194,12 @@ async def send_events(
     """See `Deliver.sse`."""
     assert isinstance(source, AsyncIterable)
     try:
-        async with EventStream(request, headers, keep_alive=keep_alive, retry=retry) as events:
+        stream = EventStream(request, headers, keep_alive=keep_alive, retry=retry)
+        if request.method == "HEAD":  # no handler is left that the block could end
+            await stream._prepare()
+            await request.eof()
+            return
+        async with stream as events:
             await events.send_all(source)
     finally:
         close = getattr(source, "aclose", None)

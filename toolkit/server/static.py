@@ -82,8 +82,10 @@ class StaticServer:
 
     def handle_all_middleware(self, r: Request) -> object:
         """Answer where no route does; None for what is not in the folder, or not below `route`."""
-        path = r.raw_path
+        path = _path_in_app(r)
         prefix = self.prefix
+        if not path:
+            return _add_slash(r) if not prefix and self.folder.find("/", encoded=True) is not None else None
         if prefix:
             if path == prefix:
                 return _add_slash(r) if self.folder.find("/", encoded=True) is not None else None
@@ -190,6 +192,14 @@ class StaticServer:
         accept = join_fields(request._head.fields, b"accept")
         wanted = None if accept is None else accept.decode("latin-1")
         return list_folder(self.folder.root, names, request.path, wanted, dotfiles=self.options.dotfiles)
+
+
+def _path_in_app(request: Request) -> str:
+    """The path below the mount of the application that was asked; "" for the mount itself, without a slash."""
+    path, route = request.raw_path, request._route
+    if route is None or not route.mount_path:
+        return path
+    return "".join(f"/{name}" for name in path.split("/")[route.mount_path.count("/") + 1 :])
 
 
 def _add_slash(request: Request) -> Answer:

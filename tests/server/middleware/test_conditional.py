@@ -49,6 +49,31 @@ async def test_who_has_it_gets_no_body(method: str) -> None:
     assert got.status == 200
 
 
+@pytest.mark.parametrize(
+    ("fields", "weak", "vary"),
+    [
+        (("accept-encoding: gzip",), True, "accept-encoding"),
+        (("accept-encoding: identity",), False, "accept-encoding"),
+        ((), False, "accept-encoding"),
+        (("accept-encoding: gzip", "cookie: a=b"), False, None),
+    ],
+)
+async def test_the_304_of_what_is_compressed_has_the_tag_and_the_vary_of_its_200(
+    fields: tuple[str, ...], weak: bool, vary: str | None
+) -> None:
+    """RFC 9110 15.4.5: or no cache could tell which of its answers it is about"""
+    web = returning(TEXT * 200)
+    whole = await ask(web, *fields)
+    tag = str(whole.get("etag"))
+    assert (tag.startswith("W/"), whole.get("vary")) == (weak, vary)
+    for sent in (tag, tag.removeprefix("W/")):
+        got = await ask(web, *fields, f"if-none-match: {sent}")
+        assert (got.status, got.get("etag"), got.get("vary")) == (304, tag, vary)
+    assert (await ask(returning((200, TEXT * 200, {"content-type": "image/png"})), "if-none-match: *")).get(
+        "vary"
+    ) is None
+
+
 async def test_a_tag_that_the_handler_gave_counts() -> None:
     web = returning((200, TEXT, {"ETag": 'W/"v1"'}))
     assert (await ask(web)).get("etag") == 'W/"v1"'

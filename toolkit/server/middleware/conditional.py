@@ -13,6 +13,7 @@ from toolkit.protocol.fields import find_field
 from toolkit.protocol.status import reason_phrase
 from toolkit.server.abort import Abort
 from toolkit.server.answers import Answer, Streamed, encode_returned
+from toolkit.server.compression import fields_when_sent
 
 if TYPE_CHECKING:
     from toolkit.server.handlers import Coroutine
@@ -60,7 +61,10 @@ class Conditional:
                 None if modified is None else parse_http_date(modified.decode("latin-1")),
             )
             if verdict == 304:
-                return Answer(304, [pair for pair in fields if pair[0].lower() in KEPT], b"")
+                would_be = Answer(200, fields, answer.body)
+                would_be.final = answer.final
+                sent = fields_when_sent(r, would_be)  # RFC 9110 15.4.5: vary and the tag as the 200 would have them
+                return Answer(304, [pair for pair in sent if pair[0].lower() in KEPT], b"")
             if verdict == 412:
                 raise Abort(reason_phrase(412), 412)
         if fields is answer.fields:
