@@ -31,6 +31,16 @@ def test_it_stands_outside_the_tree_of_errors() -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "status"), [(404, "gone"), (404, 403), ("x", "404"), ("x", 100), ("x", 1000), ("x", True), (None, 404)]
+)
+def test_what_is_no_message_or_no_status_is_a_use_error(message: object, status: object) -> None:
+    with pytest.raises(UseError, match=r"^Abort\(.*expected "):
+        Abort(message, status)  # type: ignore[arg-type]  # as a program without types has it
+    with pytest.raises(UseError, match=r"^NotFound\(404\): .* 404$"):
+        NotFound(404)  # type: ignore[arg-type]  # likewise
+
+
+@pytest.mark.parametrize(
     ("abort", "status", "body", "kind"),
     [
         (Abort(), 403, b"", ""),

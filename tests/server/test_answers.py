@@ -69,6 +69,31 @@ def test_anything_else_is_a_use_error(value: object) -> None:
         encode_returned(value)
 
 
+async def test_a_forgotten_await_is_named_as_such(caplog: pytest.LogCaptureFixture) -> None:
+    web = App(port=0)
+
+    @web.post("/json")
+    async def parsed(r: Request) -> object:
+        return r.json()
+
+    async def below() -> str:
+        return "never"
+
+    with pytest.raises(UseError, match=r"a coroutine, .*below\(\.\.\.\): it is to be awaited"):
+        encode_returned(below())
+    async with Session(app=web) as http:
+        assert (await http.post("/json", body=b"{}")).status == 500
+    assert "it is to be awaited" in str(caplog.records[0].exc_info)
+
+
+@pytest.mark.parametrize(
+    ("value", "given"), [(("a", 200), "str, int"), ((), "nothing"), ((1, 2, 3, 4), "int, int, int")]
+)
+def test_a_tuple_of_something_else_says_of_what(value: object, given: str) -> None:
+    with pytest.raises(UseError, match=f"a tuple of {given}"):
+        encode_returned(value)
+
+
 @pytest.mark.parametrize("bad", ["a\r\nb", "a\nb", "a\0b"])
 def test_a_bad_field_is_refused(bad: str) -> None:
     for headers in ({"x-a": bad}, {bad: "x"}):

@@ -414,4 +414,4 @@ def _as_bytes(data: bytes | bytearray | memoryview) -> bytes:
     """An immutable copy: the transport keeps what it could not send at once, and the caller may change his buffer."""
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data)
-    raise UseError(f"write() takes bytes, not {type(data).__name__}; encode text first")
+    raise UseError(f"write() takes bytes, not {type(data).__name__}; encode text first, open files in binary mode")

@@ -61,6 +61,10 @@ class Abort(Exception):
     """
 
     def __init__(self, message: str = "", status: int = 403, headers: HeadersLike | None = None) -> None:
+        if not isinstance(message, str) or isinstance(status, bool) or not isinstance(status, int):
+            raise UseError(f"Abort({message!r}, {status!r}): expected a text and a status, such as Abort('gone', 410)")
+        if not 200 <= status <= 599:
+            raise UseError(f"Abort({message!r}, {status}): expected the status of an answer, 200 to 599")
         super().__init__(message or reason_phrase(status))
         self.message = message
         self.status = status
@@ -84,6 +88,8 @@ class StatusAbort(Abort):
 
     def __init__(self, message: str = "", headers: HeadersLike | None = None) -> None:
         status = self.default_status
+        if not isinstance(message, str):
+            raise UseError(f"{type(self).__name__}({message!r}): expected a text; the class says the status, {status}")
         super().__init__(message or reason_phrase(status), status, headers)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Generator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Coroutine, Generator, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import orjson
@@ -110,6 +110,10 @@ def encode_value(value: object, status: int = 200, headers: HeadersLike | None =
         return Answer(status, encode_fields(headers), b"")
     if isinstance(value, Answer):
         return value
+    if isinstance(value, Coroutine):
+        value.close()  # this error says it, and no warning besides
+        name = getattr(value, "__qualname__", type(value).__name__)
+        raise UseError(f"a handler returned a coroutine, {name}(...): it is to be awaited")
     raise UseError(
         f"a handler returned {type(value).__name__}: expected dict, list, str, bytes, None, Deliver.x(...), "
         "an async iterable of bytes, or (status, value[, headers])"
@@ -304,7 +308,11 @@ def encode_returned(value: object, request: Request | None = None) -> Answer | S
     status, headers = 200, None
     if isinstance(value, tuple):
         if len(value) not in (2, 3) or not isinstance(value[0], int):
-            raise UseError("a handler returned a tuple: expected (status, value) or (status, value, headers)")
+            given = ", ".join([type(one).__name__ for one in value])
+            raise UseError(
+                f"a handler returned a tuple of {given or 'nothing'}: expected (status, value) or "
+                "(status, value, headers); a list is JSON"
+            )
         status, headers = value[0], (value[2] if len(value) == 3 else None)
         value = value[1]
         if isinstance(value, (Answer, Streamed)):
