@@ -89,7 +89,8 @@ A_CLASS_AND_ITS_HOOKS = (
     ),
     Promise("one method alone, 405 for others", (f"{APP}test_each_method_has_its_decorator",)),
     Promise(
-        "a path that is a prefix of many", ("programs/test_in_a_thread.py::test_stacked_routes_and_the_rest_of_the_path",)
+        "a path that is a prefix of many",
+        ("programs/test_in_a_thread.py::test_stacked_routes_and_the_rest_of_the_path",),
     ),
     Promise(
         "hooks ahead of all, behind all, and for what is not found; by the end of their names",
