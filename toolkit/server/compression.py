@@ -27,6 +27,7 @@ from toolkit.errors import UseError
 from toolkit.protocol.codings import LEVELS, available_codings, make_encoder
 from toolkit.protocol.conditional import weaken
 from toolkit.protocol.fields import find_field, join_fields
+from toolkit.protocol.headers import encode_fields
 from toolkit.protocol.media_types import is_compressible
 from toolkit.protocol.negotiate import choose_coding
 from toolkit.server.answers import Answer, Streamed
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CodedBody",
     "Compression",
+    "code_stream",
     "compressed",
     "encode_body",
     "fields_when_sent",
@@ -166,6 +168,17 @@ def compressed(request: Request, answer: Answer, options: Compression | None = N
     return _final(status, fields, body) if len(coded) >= len(body) else _final(status, _coded(fields, coding), coded)
 
 
+def code_stream(request: Request, stream: Streamed, options: Compression) -> None:
+    """Have a stream coded on its way out, where it may be and the client takes it: its fields are then of that form."""
+    fields = encode_fields(stream.headers)
+    if not _may_be_coded(request, options, stream.status, fields):
+        return
+    stream.coding = _choice(request, options)
+    # `prepare` says which coding it is, and that it depends on what the client takes.
+    fields = vary_by_coding(fields) if stream.coding is None else _of_coded(fields)
+    stream.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in fields]
+
+
 def fields_when_sent(request: Request, answer: Answer) -> Fields:
     """The fields that the application's compression makes of an answer's, for a 304 that stands for it.
 
@@ -207,7 +220,11 @@ def _may_be_coded(request: Request, options: Compression, status: int, fields: F
 
 
 def _coded(fields: Fields, coding: str) -> Fields:
-    """The fields of the coded form."""
+    return [*_of_coded(fields), (b"content-encoding", coding.encode("ascii"))]
+
+
+def _of_coded(fields: Fields) -> Fields:
+    """The fields of the coded form, but for the coding's own."""
     kept: Fields = []
     for name, value in fields:
         key = name.lower()
@@ -216,4 +233,4 @@ def _coded(fields: Fields, coding: str) -> Fields:
         if key == b"etag":
             value = weaken(value.decode("latin-1")).encode("latin-1")
         kept.append((name, value))
-    return [*kept, (b"content-encoding", coding.encode("ascii"))]
+    return kept

@@ -77,6 +77,8 @@ async def test_an_answer_that_is_returned_each_time_stays_what_it_is() -> None:
         (Compressed(streams=True), {"content-type": "text/event-stream"}, None),
         (Compressed(streams=True), {"content-type": "text/plain", "set-cookie": "a=b"}, None),
         (Compressed(streams=True), {"content-type": "text/plain", "content-encoding": "identity"}, "identity"),
+        (Compressed(streams=True), {"content-type": "text/plain", "cache-control": "no-transform"}, None),
+        (Compressed(Compression(codings=["br"]), streams=True), {"content-type": "text/plain"}, None),
     ],
 )
 async def test_streams_are_compressed_where_it_says_so(
@@ -116,3 +118,17 @@ async def test_files_and_answers_on_their_way_pass(tmp_path: Path) -> None:
 async def test_large_bodies_are_coded_on_their_way() -> None:
     got = await ask(returning(TEXT * 100, Compressed()), GZIP)
     assert gzip.decompress(got.body).decode() == TEXT * 100
+
+
+async def test_a_file_that_is_compressed_as_a_stream_is_another_representation(tmp_path: Path) -> None:
+    """RFC 9110 8.8.3.3: parts of the file as it is must never be joined to a coded beginning (If-Range)."""
+    data = TEXT.encode() * (2 + 100_000 // len(TEXT))
+    (tmp_path / "a.txt").write_bytes(data)
+    web = returning(Deliver.file("a.txt", root=tmp_path), Compressed(streams=True))
+    coded, plain = await ask(web, GZIP), await ask(web)
+    tag = str(plain.get("etag"))
+    assert (coded.get("content-encoding"), gzip.decompress(coded.body)) == ("gzip", data)
+    assert (coded.get("etag"), coded.get("accept-ranges"), coded.get("vary")) == (f"W/{tag}", None, "accept-encoding")
+    assert (plain.body, plain.get("accept-ranges"), plain.get("vary")) == (data, "bytes", "accept-encoding")
+    part = await ask(web, GZIP, "range: bytes=1-2", f"if-range: {tag}")
+    assert (part.status, part.get("content-encoding"), part.body) == (206, None, data[1:3])

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from toolkit.protocol.headers import Headers
 from toolkit.server.answers import Answer, Streamed, encode_returned
-from toolkit.server.compression import Compression, compressed, has_credentials
+from toolkit.server.compression import Compression, code_stream, compressed
 
 if TYPE_CHECKING:
     from toolkit.server.handlers import Coroutine
@@ -35,8 +34,8 @@ class Compressed:
         answer = encode_returned(value, r)
         options = self.options
         if isinstance(answer, Streamed):
-            if self.streams and options is not None and _is_for(answer, options, r):
-                answer.coding = "auto"
+            if self.streams and options is not None:
+                code_stream(r, answer, options)
             return answer
         if answer.final:
             return answer
@@ -47,15 +46,3 @@ class Compressed:
         settled = Answer(answer.status, answer.fields, answer.body)  # a new one: the other may be returned each time
         settled.final = True
         return settled
-
-
-def _is_for(stream: Streamed, options: Compression, r: Request) -> bool:
-    headers = Headers(stream.headers)
-    if (
-        "content-encoding" in headers
-        or "content-range" in headers
-        or not options.takes(headers.get("content-type", ""))
-    ):
-        return False
-    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    return options.with_credentials or not has_credentials(r, fields)
