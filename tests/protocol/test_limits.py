@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from typing import Any
 
 import pytest
 
 import toolkit
-from toolkit.protocol.limits import Limits, Timeouts
+from toolkit.errors import UseError
+from toolkit.protocol.limits import FormLimits, Limits, Timeouts
 
 
 @pytest.mark.parametrize("kind", [Limits, Timeouts])
@@ -50,3 +52,27 @@ def test_proportions() -> None:
     assert times.expect is not None
     assert times.read is not None
     assert times.expect < times.read
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "why"),
+    [
+        (Limits, {"body": "10M"}, r"Limits\(body='10M'\): expected a whole number from 0 on, or None"),
+        (Limits, {"head": -1}, r"Limits\(head=-1\): expected a whole number from 0 on"),
+        (Limits, {"head": None}, r"Limits\(head=None\): expected a whole number from 0 on"),
+        (Limits, {"body": 1e6}, r"Limits\(body=1000000.0\): expected a whole number"),
+        (Limits, {"fields": True}, r"Limits\(fields=True\): expected a whole number"),
+        (Timeouts, {"read": "3"}, r"Timeouts\(read='3'\): expected seconds from 0 on, or None"),
+        (Timeouts, {"grace": float("nan")}, r"Timeouts\(grace=nan\): expected seconds"),
+        (FormLimits, {"file": "1 MiB"}, r"FormLimits\(file='1 MiB'\): expected a whole number from 0 on, or None"),
+    ],
+)
+def test_what_is_no_bound_is_refused_where_it_is_written(kind: type[object], given: dict[str, Any], why: str) -> None:
+    with pytest.raises(UseError, match=why):
+        kind(**given)
+
+
+def test_bounds_may_be_none_fractions_and_nothing() -> None:
+    assert Timeouts(total=None, read=0.5, grace=0).read == 0.5
+    assert Limits(body=0, drain=0).drain == 0
+    assert FormLimits(file=None).file is None

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -635,3 +635,19 @@ async def test_awaiting_an_application_waits_until_it_listens() -> None:
     assert web.server_address.startswith("http://127.0.0.1:")
     await web.exit()
     await serving
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"limits": {"body": 3}}, r"App\(limits=\{'body': 3\}\): expected Limits\(\.\.\.\)"),
+        ({"timeouts": 3}, r"App\(timeouts=3\): expected Timeouts\(\.\.\.\)"),
+        ({"forms": 1024}, r"App\(forms=1024\): expected FormLimits\(\.\.\.\)"),
+        ({"compression": True}, r"App\(compression=True\): expected Compression\(\.\.\.\)"),
+        ({"access_log": "access.log"}, r"App\(access_log='access.log'\): expected True or AccessLog\(\.\.\.\)"),
+        ({"access_log": ""}, r"App\(access_log=''\): expected True or AccessLog\(\.\.\.\)"),
+    ],
+)
+def test_options_of_another_kind_are_refused_at_once(options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UseError, match=expected):
+        _ = App(**options)

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+from toolkit.errors import UseError
 
 __all__ = ["FormLimits", "Limits", "Timeouts"]
 
 KIB = 1024
 MIB = 1024 * KIB
+
+
+def _check(options: Limits | Timeouts | FormLimits) -> None:
+    """That each is a number from 0 on, whole where it is a count; None where that is no bound."""
+    for one in fields(options):
+        value, kind = getattr(options, one.name), str(one.type)
+        if value is None and "None" in kind:
+            continue
+        whole = "float" not in kind
+        kinds = int if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not value >= 0:
+            expected = "a whole number" if whole else "seconds"
+            none = ", or None" if "None" in kind else ""
+            raise UseError(f"{type(options).__name__}({one.name}={value!r}): expected {expected} from 0 on{none}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +49,9 @@ class Limits:
     coding_depth: int = 2  #: content codings on top of one another, a count. urllib3 and undici cap at 5
     decode_step: int = 64 * KIB  #: decoded at a time, so that a bomb costs no memory
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
@@ -53,6 +72,9 @@ class Timeouts:
     hold: float | None = 5  #: a body left by its handler or its `async with`, until somebody reads it
     grace: float | None = 10  #: server: running exchanges at exit
 
+    def __post_init__(self) -> None:
+        _check(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormLimits:
@@ -72,3 +94,6 @@ class FormLimits:
     part_head: int = 8 * KIB  #: the header section of a part. Starlette 16 fields of 4 KiB since GHSA-59g5
     part_fields: int = 16  #: header fields of a part, a count; RFC 7578 4.8 knows three
     memory: int = 256 * KIB  #: a file of `form()` that is held in memory; a larger one goes to a temporary file
+
+    def __post_init__(self) -> None:
+        _check(self)

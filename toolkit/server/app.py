@@ -50,11 +50,19 @@ def _templates(templates: str | os.PathLike[str] | Templates, debug: bool) -> Te
 
 
 def _access_log(access_log: AccessLog | bool | None) -> AccessLog | None:
-    if access_log is True:
-        from toolkit.server.access_log import AccessLog as Found  # likewise
+    if not access_log and not isinstance(access_log, str):
+        return None
+    from toolkit.server.access_log import AccessLog as Found  # likewise
 
-        return Found()
-    return access_log or None
+    if access_log is not True and not isinstance(access_log, Found):
+        raise UseError(f"App(access_log={access_log!r}): expected True or AccessLog(...), such as AccessLog(file=...)")
+    return Found() if access_log is True else access_log
+
+
+def _check(name: str, value: object, kind: type[object]) -> None:
+    """That an option is what it is documented to be: later it would fail in the middle of a request."""
+    if not isinstance(value, kind):
+        raise UseError(f"App({name}={value!r}): expected {kind.__name__}(...)")
 
 
 def _release(waiters: list[asyncio.Future[None]]) -> None:
@@ -106,6 +114,11 @@ class App(Router):
         super().__init__(middlewares=middlewares)
         if trailing_slash not in ("strict", "redirect", "ignore"):
             raise UseError(f"trailing_slash={trailing_slash!r}: expected 'strict', 'redirect' or 'ignore'")
+        _check("limits", limits, Limits)
+        _check("timeouts", timeouts, Timeouts)
+        _check("forms", forms, FormLimits)
+        if compression is not None:
+            _check("compression", compression, Compression)
         self.host = host
         self.port = port
         self.unix = unix
