@@ -451,3 +451,23 @@ async def test_an_answer_may_be_a_form_too() -> None:
             (await http.get("/text")).multipart()
         with pytest.raises(LimitExceeded):
             await (await http.get("/")).form(FormLimits(fields=1))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_form_that_says_it_is_too_large_is_refused_before_it_is_sent(streamed: bool) -> None:
+    """RFC 9110 10.1.1: 413 comes instead of 100, and not behind all that the limit has room for."""
+    web = App(port=0, forms=FormLimits(body=1000))
+
+    @web.post("/")
+    async def handler(r: Request) -> None:
+        if streamed:
+            async for part in r.multipart():
+                await part.read()
+        else:
+            await r.form()
+
+    async with served(web, "memory") as here:
+        raw = await here.raw()
+        fields = f"content-type: {TYPE}\r\ncontent-length: 1001\r\nexpect: 100-continue\r\n"
+        await raw.send(f"POST / HTTP/1.1\r\nhost: x\r\n{fields}\r\n".encode())
+        assert (await raw.rest()).startswith(b"HTTP/1.1 413 ")

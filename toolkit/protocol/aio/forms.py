@@ -8,7 +8,7 @@ is left half-read is skipped by whoever asks for the next one; a form that is le
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from toolkit.errors import LimitExceeded, RemoteProtocolError, UseError
 from toolkit.protocol.aio.uploads import BLOCK, NewFile, Upload, off_loop, target_of
@@ -160,6 +160,7 @@ class Parts:
             self._parser = MultipartParser(boundary_of(content_type), limits)
         except RemoteProtocolError as error:
             raise self._refused(error) from None
+        _check_announced(x, limits)
         whole = x._whole
         self._body: Pull | Whole = x.pull() if whole is None else Whole(whole)
         self._part: Part | None = None
@@ -282,6 +283,16 @@ def unexpected(content_type: str, *expected: str) -> RemoteProtocolError:
     """A body that is of another kind: 415."""
     given = content_type[:120] if content_type else "no content-type"
     return RemoteProtocolError(f"the body is {given}; expected {' or '.join(expected)}", 415)
+
+
+def _check_announced(x: Readable, limits: FormLimits) -> None:
+    """Refuse a body that says it is too large before a byte of it is asked for. What is coded says nothing of that."""
+    exchange = cast("Exchange", x)
+    length = exchange.content_length
+    if limits.body is None or length is None or length <= limits.body:
+        return
+    if "content-encoding" not in exchange.headers:
+        raise x._refused(LimitExceeded(f"the form is over {limits.body} bytes"))
 
 
 def form_charset(x: Readable) -> str:
