@@ -176,6 +176,9 @@ class App(Router):
         unless it names another; None asks for the usual page. Raises `UseError` when a class has its handler.
         """
 
+        if not kinds or any(not isinstance(kind, type) for kind in kinds):
+            raise UseError(f"on_error{kinds}: expected classes of exceptions, such as @web.on_error(ValueError)")
+
         def register(handler: _H) -> _H:
             for kind in kinds:
                 self._error_handlers().add_class(kind, handler)
@@ -189,6 +192,9 @@ class App(Router):
         404, 405, 413 and their like, which the server itself says, are among them; a value that a handler returns with
         such a status is not: that is an answer.
         """
+
+        if not statuses or any(not isinstance(status, int) for status in statuses):
+            raise UseError(f"on_status{statuses}: expected statuses, such as @web.on_status(404)")
 
         def register(handler: _H) -> _H:
             for status in statuses:
