@@ -743,3 +743,10 @@ async def test_pieces_have_the_size_that_was_asked_for(
         assert (await http.get(f"{here.url}/large.bin")).content == bytes(range(256)) * 1000
     tail = 16 * 1024
     assert sizes == ([256_000 - tail] if kind == "tcp" else [100_000, 100_000, 56_000 - tail])
+
+
+def test_a_folder_that_is_not_there_is_told_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    App().static("/there", tmp_path)
+    assert caplog.messages == []
+    App().static("/assets", tmp_path / "nothing")
+    assert caplog.messages == [f"static files at '/assets': there is no folder '{tmp_path / 'nothing'}' yet"]

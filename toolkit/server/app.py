@@ -65,6 +65,12 @@ def _check(name: str, value: object, kind: type[object]) -> None:
         raise UseError(f"App({name}={value!r}): expected {kind.__name__}(...)")
 
 
+def _check_port(port: object) -> None:
+    """What is no port would be taken modulo 65536 by some resolvers, and end up somewhere else."""
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise UseError(f"port={port!r}: expected a number from 0 (any free one) to 65535")
+
+
 class App(Router):
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
@@ -110,6 +116,7 @@ class App(Router):
         _check("forms", forms, FormLimits)
         if compression is not None:
             _check("compression", compression, Compression)
+        _check_port(port)
         self.host = host
         self.port = port
         self.unix = unix
@@ -287,6 +294,8 @@ class App(Router):
     async def _listen(
         self, host: str | None, port: int | None, unix: str | None, tls: ssl.SSLContext | None
     ) -> Running:
+        if port is not None:
+            _check_port(port)
         running = self._bind()
         if running.servers:
             raise UseError(f"this App listens already, on {running.address}")
@@ -416,6 +425,7 @@ class App(Router):
 
             _ = self.table  # what is wrong with the routes is told here, and not by every worker
             host, port = self.host if host is None else host, self.port if port is None else port
+            _check_port(port)
             run_workers(self, workers, host, port, self.unix if unix is None else unix, tls or self.tls)
             self._exit_due = False  # the hooks ran where the application did
             return
