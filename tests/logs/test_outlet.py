@@ -145,3 +145,10 @@ def test_a_forked_process_has_a_thread_of_its_own(tmp_path: Path) -> None:
     outlet.close()
     outlet.close()
     assert [line.rpartition(" ")[2] for line in (tmp_path / "log").read_text().splitlines()] == ["parent", "child"]
+
+
+def test_a_format_and_a_level_that_there_are_not_are_refused() -> None:
+    with pytest.raises(UseError, match="expected one of auto, plain"):
+        LogOutput(format="xml")  # type: ignore[arg-type]  # as a program without types has it
+    with pytest.raises(UseError, match="level of logging"):
+        LogOutput(level="LOUD")

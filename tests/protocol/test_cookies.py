@@ -224,3 +224,8 @@ def test_what_is_written_is_read_again(cookie: Cookie) -> None:
     else:
         assert parse_set_cookie(serialize_cookie(cookie).decode()) == cookie
         assert parse_cookies(f"{cookie.name}={cookie.value}") == {cookie.name: cookie.value}
+
+
+def test_a_value_that_is_no_text_is_told_so() -> None:
+    with pytest.raises(LocalProtocolError, match=r"cookie 'count': value 3: expected text"):
+        serialize_cookie(Cookie("count", 3))  # type: ignore[arg-type]  # as a program without types has it

@@ -12,6 +12,7 @@ import pytest
 
 from tests.helpers.served import KINDS, PATIENCE, served
 from toolkit import App
+from toolkit.errors import UseError
 from toolkit.server.access_log import AccessEntry, AccessLog
 
 if TYPE_CHECKING:
@@ -233,3 +234,8 @@ async def test_without_handlers_it_is_standard_error(capsys: pytest.CaptureFixtu
         assert '"GET /plain HTTP/1.1" 200 5' in capsys.readouterr().err
     finally:
         logger.propagate = True
+
+
+def test_a_format_that_there_is_not_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UseError, match="expected one of auto, common, combined"):
+        AccessLog(format="xml")  # type: ignore[arg-type]  # as a program without types has it

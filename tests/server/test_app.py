@@ -651,3 +651,12 @@ async def test_awaiting_an_application_waits_until_it_listens() -> None:
 def test_options_of_another_kind_are_refused_at_once(options: dict[str, Any], expected: str) -> None:
     with pytest.raises(UseError, match=expected):
         _ = App(**options)
+
+
+@pytest.mark.parametrize("port", ["8000", -1, 65536, True, None, 80.5])
+async def test_what_is_no_port_is_refused(port: object) -> None:
+    with pytest.raises(UseError, match=r"^port=.* expected a number from 0 \(any free one\) to 65535$"):
+        _ = App(port=port)  # type: ignore[arg-type]  # as it comes out of an environment
+    if port is not None:
+        with pytest.raises(UseError, match=r"^port="):
+            await App().serve(port=port)  # type: ignore[arg-type]  # likewise

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -395,3 +395,11 @@ async def test_what_a_middleware_raises_goes_the_same_way(kind: str) -> None:
         for path, status, body in (("/", 500, b"known"), ("/nowhere", 404, b"Not Found")):
             x = await http.get(path)
             assert (x.status, x.content, x.headers["x-around"]) == (status, body, "1")
+
+
+@pytest.mark.parametrize("given", [(), ("404",), (len,)])
+def test_a_decorator_that_does_not_say_for_what_is_refused_at_once(given: tuple[Any, ...]) -> None:
+    with pytest.raises(UseError, match=r"^on_error.*such as @web\.on_error\(ValueError\)"):
+        App().on_error(*given)
+    with pytest.raises(UseError, match=r"^on_status.*such as @web\.on_status\(404\)"):
+        App().on_status(*given)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.helpers.served import PATIENCE
-from toolkit import Abort, App, Deliver, Request, Session
+from toolkit import CORS, Abort, App, Deliver, RateLimit, Request, Session
 from toolkit.errors import UseError
 
 if TYPE_CHECKING:
@@ -355,3 +355,22 @@ async def test_an_after_hook_that_fails_keeps_no_other_from_running() -> None:
 
     assert await status_of(web) == 500
     assert ran == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("cors", "'c': expected a function"),
+        (CORS(), "expected a list"),
+        ([CORS], r"CORS is a class; expected an object of it, CORS\(\.\.\.\)"),
+        ([RateLimit], "RateLimit is a class"),
+        (["cors"], "'cors': expected a function of a handler and a request"),
+    ],
+)
+def test_what_would_fail_at_each_request_is_refused_when_it_is_given(given: list[Any], why: str) -> None:
+    with pytest.raises(UseError, match=why):
+        _ = App(middlewares=given)
+    with pytest.raises(UseError, match=why):
+        App().group("/x", middlewares=given)
+    with pytest.raises(UseError, match=why):
+        App().add_route("/x", CORS(), middlewares=given)

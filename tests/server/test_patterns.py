@@ -194,3 +194,10 @@ def test_the_other_slash_never_leads_to_another_host(path: str) -> None:
         there = urlsplit(urljoin("http://here.example/x", other.replace("\\", "/")))
         assert (there.scheme, there.netloc) == ("http", "here.example")
         assert other_slash(other) == path
+
+
+@pytest.mark.parametrize("path", ["/a?b=1", "/a/{b}?c", "/a#b"])
+def test_a_path_that_no_request_can_have_is_refused(path: str) -> None:
+    """RFC 3986 3.3: a path is terminated by the first "?" or "#"."""
+    with pytest.raises(UseError, match=r"a path ends before '\?' and '#'"):
+        parse(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -242,3 +242,11 @@ def test_a_misspelt_option_is_an_error() -> None:
     web = App()
     with pytest.raises(UseError, match="route '/': unknown naem; there are name, middlewares, on_eof, options, thread"):
         web.get("/", naem="x")(lambda r: 1)  # type: ignore[call-overload]  # the mistake itself
+
+
+def test_what_is_no_router_and_no_application_is_refused_by_name() -> None:
+    nothing: Any = None
+    with pytest.raises(UseError, match=r"include\(None\): expected a Router"):
+        App().include(nothing)
+    with pytest.raises(UseError, match=r"mount\('/x', None\): expected an App"):
+        App().mount("/x", nothing)

@@ -767,3 +767,10 @@ async def test_in_a_mounted_application_a_folder_lies_below_the_mount(
     async with Session(app=web) as http:
         x = await http.get(target)
         assert (x.status, x.headers.get("location")) == (status, location)
+
+
+def test_a_folder_that_is_not_there_is_told_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    App().static("/there", tmp_path)
+    assert caplog.messages == []
+    App().static("/assets", tmp_path / "nothing")
+    assert caplog.messages == [f"static files at '/assets': there is no folder '{tmp_path / 'nothing'}' yet"]

@@ -447,6 +447,8 @@ def test_usable_cores(quota: str, most: int | None, tmp_path: Path) -> None:
 def test_a_number_that_means_nothing() -> None:
     with pytest.raises(UseError, match=r"run\(workers=-1\): expected a number of processes"):
         App(port=0).run(workers=-1)
+    with pytest.raises(UseError, match=r"run\(workers='2'\): expected a number of processes"):
+        App(port=0).run(workers="2")  # type: ignore[arg-type]  # as it comes out of an environment
 
 
 async def test_not_inside_a_running_loop() -> None:

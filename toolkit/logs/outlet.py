@@ -17,7 +17,7 @@ import queue
 import sys
 import threading
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, get_args
 
 from toolkit.errors import UseError
 from toolkit.logs.lines import REQUEST_ID, LineFormat, formatter_for
@@ -43,6 +43,10 @@ class LogOutput:
     waiting: int = 10_000  #: records that wait for the writer, a count; over it they are dropped, and counted
 
     def __post_init__(self) -> None:
+        if self.format not in get_args(LineFormat):
+            raise UseError(f"LogOutput(format={self.format!r}): expected one of {', '.join(get_args(LineFormat))}")
+        if isinstance(self.level, str) and self.level not in logging.getLevelNamesMapping():
+            raise UseError(f"LogOutput(level={self.level!r}): expected a level of logging, such as 'INFO'")
         if self.rotate is not None and self.file is None:
             raise UseError("LogOutput(rotate=...) without file=: there is nothing to rename")
 

@@ -157,6 +157,8 @@ def _wrong(cookie: Cookie, text: str) -> LocalProtocolError:
 def _check_pair(cookie: Cookie) -> None:
     if TOKEN.fullmatch(cookie.name.encode("ascii", "replace")) is None or not cookie.name.isascii():
         raise _wrong(cookie, "expected a name of ASCII letters, digits and -_.")
+    if not isinstance(cookie.value, str):
+        raise _wrong(cookie, f"value {cookie.value!r}: expected text; str() makes it of a number")
     if not VALUE.issuperset(cookie.value):
         what = "printable ASCII without spaces, quotes, ',', ';' and backslashes; encode it first (urllib.parse.quote)"
         raise _wrong(cookie, f"value {cookie.value[:80]!r}: expected {what}")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
+from toolkit.errors import UseError
 from toolkit.logs.lines import JsonLines, LineFormat, PlainLines, Shown, escape, paint
 from toolkit.logs.outlet import LogOutput, Outlet
 from toolkit.protocol.states import DONE, State
@@ -46,6 +47,10 @@ class AccessLog:
     rotate: int | None = None  #: bytes
     keep: int = 5  #: a count
     skip: Callable[[Request], bool] | None = None  #: true for what is not to be logged: health checks, say
+
+    def __post_init__(self) -> None:
+        if self.format not in get_args(AccessFormat):
+            raise UseError(f"AccessLog(format={self.format!r}): expected one of {', '.join(get_args(AccessFormat))}")
 
 
 class AccessEntry(Shown):

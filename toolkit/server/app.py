@@ -74,6 +74,12 @@ def _release(waiters: list[asyncio.Future[None]]) -> None:
             waiter.set_result(None)
 
 
+def _check_port(port: object) -> None:
+    """What is no port would be taken modulo 65536 by some resolvers, and end up somewhere else."""
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+        raise UseError(f"port={port!r}: expected a number from 0 (any free one) to 65535")
+
+
 class App(Router):
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
@@ -119,6 +125,7 @@ class App(Router):
         _check("forms", forms, FormLimits)
         if compression is not None:
             _check("compression", compression, Compression)
+        _check_port(port)
         self.host = host
         self.port = port
         self.unix = unix
@@ -187,6 +194,9 @@ class App(Router):
         unless it names another; None asks for the usual page. Raises `UseError` when a class has its handler.
         """
 
+        if not kinds or any(not isinstance(kind, type) for kind in kinds):
+            raise UseError(f"on_error{kinds}: expected classes of exceptions, such as @web.on_error(ValueError)")
+
         def register(handler: _H) -> _H:
             for kind in kinds:
                 self._error_handlers().add_class(kind, handler)
@@ -200,6 +210,9 @@ class App(Router):
         404, 405, 413 and their like, which the server itself says, are among them; a value that a handler returns with
         such a status is not: that is an answer.
         """
+
+        if not statuses or any(not isinstance(status, int) for status in statuses):
+            raise UseError(f"on_status{statuses}: expected statuses, such as @web.on_status(404)")
 
         def register(handler: _H) -> _H:
             for status in statuses:
@@ -297,6 +310,8 @@ class App(Router):
         tls: ssl.SSLContext | None,
         starter: asyncio.Task[object] | None = None,
     ) -> Running:
+        if port is not None:
+            _check_port(port)
         running = self._bind()
         if running.servers:
             raise UseError(f"this App listens already, on {running.address}")
@@ -455,6 +470,7 @@ class App(Router):
 
             _ = self.table  # what is wrong with the routes is told here, and not by every worker
             host, port = self.host if host is None else host, self.port if port is None else port
+            _check_port(port)
             run_workers(self, workers, host, port, self.unix if unix is None else unix, tls or self.tls)
             self._exit_due = False  # the hooks ran where the application did
             return

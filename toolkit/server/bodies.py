@@ -2,6 +2,8 @@
 
 A body that says it is something else is refused with 415 (RFC 9110 15.5.16) rather than read all the same: a page of
 another origin can make a browser send text/plain or a form anywhere, and application/json only where CORS allows it.
+A body that says nothing of its type is read as what was asked for. Such a page can send that, too: what a cookie allows
+is protected by its `samesite`, or by a token, and not by this.
 """
 
 from __future__ import annotations

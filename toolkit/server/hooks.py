@@ -10,7 +10,7 @@ way, and the compiler would let that exception show in other tasks meanwhile.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from toolkit.errors import UseError
@@ -23,7 +23,7 @@ from toolkit.server.request import AnswerComplete
 if TYPE_CHECKING:
     from toolkit.server.request import Request
 
-__all__ = ["Hooks", "Layer", "Middleware", "compose", "endpoint", "fallback", "is_decorator"]
+__all__ = ["Hooks", "Layer", "Middleware", "check_middlewares", "compose", "endpoint", "fallback", "is_decorator"]
 
 Middleware: TypeAlias = Callable[..., object]
 
@@ -44,6 +44,18 @@ class Hooks:
 
 
 Layer: TypeAlias = Middleware | Hooks
+
+
+def check_middlewares(middlewares: Sequence[Middleware]) -> list[Middleware]:
+    """A list of them. Raises `UseError` for what would fail at each request: no list, no callable, a class of them."""
+    if not isinstance(middlewares, Iterable):
+        raise UseError(f"middlewares={middlewares!r}: expected a list, [{middlewares!r}]")
+    for one in middlewares:
+        if inspect.isclass(one) and inspect.iscoroutinefunction(getattr(one, "__call__", None)):  # noqa: B004 - its method
+            raise UseError(f"the middleware {one.__name__} is a class; expected an object of it, {one.__name__}(...)")
+        if not callable(one):
+            raise UseError(f"the middleware {one!r}: expected a function of a handler and a request")
+    return list(middlewares)
 
 
 def compose(layers: Sequence[Layer], inner: Coroutine) -> Coroutine:

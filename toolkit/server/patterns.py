@@ -73,6 +73,8 @@ def parse(path: str) -> Pattern:
     """The pattern of a route's path. Raises `UseError` for one that is none."""
     if not path.startswith("/"):
         raise UseError(f"route {path!r}: expected a path that begins with '/'")
+    if "?" in path or "#" in path:
+        raise UseError(f"route {path!r}: a path ends before '?' and '#'; the query is in r.params()")
     segments = tuple(_segment(path, text) for text in path[1:].split("/"))
     names = [segment.name for segment in segments if isinstance(segment, Parameter)]
     for number, segment in enumerate(segments):

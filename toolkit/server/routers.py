@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack, overload
 from toolkit.errors import UseError
 from toolkit.server.converters import CONVERTERS, Converter
 from toolkit.server.handlers import Handler, default_path
-from toolkit.server.hooks import Hooks, Middleware
+from toolkit.server.hooks import Hooks, Middleware, check_middlewares
 from toolkit.server.patterns import check_prefix, parse
 from toolkit.server.routing import EofPolicy, clash
 
@@ -111,7 +111,7 @@ class Router:
     def __init__(self, prefix: str = "", *, middlewares: Sequence[Middleware] = (), name: str = "") -> None:
         self.prefix = check_prefix(prefix)
         self.name = name
-        self.middlewares = list(middlewares)
+        self.middlewares = check_middlewares(middlewares)
         self.hooks: Hooks | None = None
         self.routes: list[Declared] = []
         self.parts: list[Included] = []
@@ -194,6 +194,7 @@ class Router:
         unknown = ", ".join(about.keys() - RouteOptions.__annotations__.keys())
         if unknown:
             raise UseError(f"route {path!r}: unknown {unknown}; there are {', '.join(RouteOptions.__annotations__)}")
+        check_middlewares(about.get("middlewares", ()))
         shape = parse(path).shape if path or self._is_app else ""  # elsewhere the prefix alone may be a path
         declared = Declared(path, handler, tuple(method.upper() for method in methods), about)
         keys = [(shape, method) for method in declared.methods or ("*",)]
@@ -277,9 +278,7 @@ class Router:
 
         One that takes a handler alone is a decorator: it returns what is called instead.
         """
-        if not callable(middleware):
-            raise UseError(f"add_middleware({middleware!r}): expected a function of a handler and a request")
-        self.middlewares.append(middleware)
+        self.middlewares += check_middlewares([middleware])
         self._changed()
 
     def middleware(self, middleware: _M) -> _M:
@@ -302,11 +301,13 @@ class Router:
 
         It may be included in several places; under two names, if its routes are to be found by `url_for`.
         """
+        if not isinstance(router, Router):
+            raise UseError(f"include({router!r}): expected a Router")
         if router is self or self in router._everything():
             raise UseError("include(): a router cannot be included in itself")
         if router._is_app:
             raise UseError("include() takes a Router; an App is mounted: web.mount(prefix, app)")
-        self._join(Included(router, check_prefix(prefix), tuple(middlewares), name))
+        self._join(Included(router, check_prefix(prefix), tuple(check_middlewares(middlewares)), name))
 
     def mount(self, prefix: str, app: App, *, middlewares: Sequence[Middleware] = (), name: str | None = None) -> None:
         """Serve another application below `prefix`, which has no parameters.
@@ -317,12 +318,14 @@ class Router:
         prefix = check_prefix(prefix)
         if not prefix or parse(prefix).parameters:
             raise UseError(f"mount({prefix!r}): expected a path of at least one segment, without parameters")
+        if not isinstance(app, Router):
+            raise UseError(f"mount({prefix!r}, {app!r}): expected an App")
         if not app._is_app:
             raise UseError("mount() takes an App; a Router is included: web.include(router, prefix)")
         if app is self or self in app._everything():
             raise UseError("mount(): an application cannot be mounted in itself")
         named = prefix[1:].replace("/", ".") if name is None else name
-        self._join(Included(app, prefix, tuple(middlewares), named, app))
+        self._join(Included(app, prefix, tuple(check_middlewares(middlewares)), named, app))
 
     _is_app = False
 

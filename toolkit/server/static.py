@@ -71,6 +71,9 @@ class StaticServer:
             raise UseError(f"StaticServer({route!r}): expected a path that begins with '/'")
         if chunk_size is not None and chunk_size < 1:
             raise UseError(f"StaticServer(chunk_size={chunk_size}): expected at least 1 byte")
+        if not os.path.isdir(directory):
+            # No error: a deployment may bring it later, and each request looks for it anew.
+            log.warning("static files at %r: there is no folder %r yet", route, os.path.abspath(directory))
         self.prefix = route.rstrip("/")
         self.chunk_size = chunk_size
         self.options = options

@@ -89,8 +89,8 @@ def run_workers(app: App, workers: int, host: str, port: int, unix: str | None, 
 
 
 def _check(workers: int) -> None:
-    if workers < 0:
-        raise UseError(f"run(workers={workers}): expected a number of processes, or 0 for one on each usable core")
+    if not isinstance(workers, int) or workers < 0:
+        raise UseError(f"run(workers={workers!r}): expected a number of processes, or 0 for one on each usable core")
     if not hasattr(os, "fork"):
         raise UseError(f"run(workers={workers}) forks, which this platform cannot; run one process for each port")
     if threading.current_thread() is not threading.main_thread():

@@ -94,3 +94,8 @@ async def test_a_request_without_a_body_is_none_of_its_business() -> None:
 def test_a_limit_is_a_number_of_bytes() -> None:
     with pytest.raises(UseError, match="expected bytes"):
         BodyLimit(-1)
+
+
+def test_text_is_no_number() -> None:
+    with pytest.raises(UseError, match="expected "):
+        BodyLimit("1MB")  # type: ignore[arg-type]  # as a program without types has it

@@ -175,3 +175,8 @@ async def test_what_nobody_serves_says_who_may_read_it_too() -> None:
     web, _ = application(CORS(origins=[A]))
     answer = await ask(web, f"origin: {A}", path="/nowhere")
     assert (answer.status, answer.get(ACAO)) == (404, A)
+
+
+def test_a_star_in_a_list_is_refused_with_what_was_meant() -> None:
+    with pytest.raises(UseError, match=r"expected origins='\*'"):
+        CORS(origins=["*"])

@@ -115,3 +115,8 @@ def test_numbers_are_above_zero(options: dict[str, int]) -> None:
 def test_a_name_is_plain(name: str) -> None:
     with pytest.raises(UseError, match="printable"):
         RateLimit(1, name=name)
+
+
+def test_text_is_no_number() -> None:
+    with pytest.raises(UseError, match="expected "):
+        RateLimit("10/minute")  # type: ignore[arg-type]  # as a program without types has it

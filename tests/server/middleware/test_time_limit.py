@@ -82,3 +82,8 @@ async def _all(raw: Raw) -> bytes:
 def test_limits_that_are_none(options: dict[str, int]) -> None:
     with pytest.raises(UseError, match="TimeLimit"):
         TimeLimit(**options)
+
+
+def test_text_is_no_number() -> None:
+    with pytest.raises(UseError, match="expected "):
+        TimeLimit("5s")  # type: ignore[arg-type]  # as a program without types has it

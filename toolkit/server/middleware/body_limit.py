@@ -25,8 +25,8 @@ class BodyLimit:
     size: int
 
     def __post_init__(self) -> None:
-        if self.size < 0:
-            raise UseError(f"BodyLimit({self.size}): expected bytes, 0 or more")
+        if not isinstance(self.size, int) or self.size < 0:
+            raise UseError(f"BodyLimit({self.size!r}): expected bytes, a whole number from 0 on")
 
     async def __call__(self, handler: Coroutine, r: Request) -> object:
         """Set the limit, then go on."""

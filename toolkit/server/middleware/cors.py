@@ -69,6 +69,8 @@ class CORS:
         if isinstance(self.origins, str):
             raise UseError(f"CORS(origins={self.origins!r}): expected '*', a list of origins, or a function")
         for origin in () if callable(self.origins) else self.origins:
+            if origin == "*":
+                raise UseError("CORS(origins=['*']): '*' is no origin; for any, expected origins='*'")
             if origin != "null" and ORIGIN.fullmatch(origin) is None:
                 raise UseError(
                     f"CORS: {origin!r} is no origin; expected scheme and host in lower case, the port if it is not the "

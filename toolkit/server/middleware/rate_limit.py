@@ -95,6 +95,8 @@ class RateLimit:
     _rates: Rates = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if any(not isinstance(one, (int, float)) for one in (self.limit, self.seconds, self.most)):
+            raise UseError(f"RateLimit({self.limit!r}, {self.seconds!r}): expected numbers, RateLimit(100, seconds=60)")
         if self.limit < 1 or self.seconds <= 0 or self.most < 1:
             raise UseError(f"RateLimit({self.limit}, {self.seconds}, most={self.most}): expected numbers above 0")
         name = self.name

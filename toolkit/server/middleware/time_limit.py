@@ -30,8 +30,8 @@ class TimeLimit:
     retry_after: int | None = None  #: seconds; None says nothing about it
 
     def __post_init__(self) -> None:
-        if self.seconds <= 0:
-            raise UseError(f"TimeLimit({self.seconds}): expected seconds, more than 0")
+        if not isinstance(self.seconds, (int, float)) or self.seconds <= 0:
+            raise UseError(f"TimeLimit({self.seconds!r}): expected seconds, more than 0")
         if not 500 <= self.status <= 599:
             raise UseError(f"TimeLimit(status={self.status}): expected 500 to 599, since it is no fault of the client")
 
