@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,13 @@ def has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+async def test_the_address_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Who asks for port 0 is told which; at the level INFO, so that a program without logging stays silent."""
+    caplog.set_level(logging.INFO, "toolkit.server")
+    async with App(port=0) as web:
+        assert [record.getMessage() for record in caplog.records] == [f"listening on {web.server_address}"]
 
 
 HOSTS = ["127.0.0.1", "localhost", *(["::1"] if has_ipv6() else [])]

@@ -119,6 +119,8 @@ class Running:
             raise caused(NetworkError(f"cannot listen on {where}: {error}"), error)
         self._secure = tls is not None
         self.address = address_of(sockets[0], secure=self._secure)
+        if inherited is None:  # else the supervisor has said so, once for all
+            log.info("listening on %s", self.address)
 
     async def _accept_from(self, sock: socket.socket, tls: ssl.SSLContext | None) -> asyncio.Server:
         # A peer that does not answer close_notify is a peer that lingers; asyncio would wait for it for 30 s.
