@@ -325,7 +325,8 @@ def encode_returned(value: object, request: Request | None = None) -> Answer | S
         return value
     if isinstance(value, (dict, list, Answer)):
         return encode_value(value, status, headers)
-    stream = stream_of(value, status, headers)
+    # A coroutine is no stream, though a compiled one can be iterated over.
+    stream = None if isinstance(value, Coroutine) else stream_of(value, status, headers)
     return encode_value(value, status, headers) if stream is None else stream
 
 
