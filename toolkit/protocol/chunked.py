@@ -156,6 +156,11 @@ class ChunkedDecoder:
         """Where in a chunk the last byte was, between two lines; for `go_back`."""
         return self._at, self._left
 
+    @property
+    def in_line_end(self) -> bool:
+        """Whether the CRLF behind a chunk's data is what comes next, whole or the rest of it."""
+        return self._at is _At.DATA_END
+
     def go_back(self, place: tuple[int, int]) -> None:
         """To a place from which `skim` went on."""
         self._at, self._left = _At(place[0]), place[1]

@@ -124,6 +124,31 @@ async def _get(http: Session, url: str) -> bytes:
     return (await http.get(url)).content
 
 
+@pytest.mark.parametrize("cut", [b"", b"\r", b"\r\n", b"\r\n1", b"\r\n10", b"\r\n10\r"], ids=repr)
+async def test_a_cut_anywhere_between_two_chunks_leaves_a_whole_body(cut: bytes, forwarded: list[int]) -> None:
+    """RFC 9112 7.1: what has come behind the data ends there, and the rest comes when that has been passed on."""
+    behind = b"\r\n10\r\n" + b"0123456789abcdef" + b"\r\n0\r\n\r\n"
+    got, there = bytearray(), asyncio.Event()
+
+    async def visit(url: str) -> None:
+        async with proxy.here.session() as visitor, visitor.get(url) as answer:
+            async for piece in answer:
+                got.extend(piece)
+                if len(got) >= len(LARGE):
+                    there.set()
+
+    async with raw_server() as upstream, proxied(upstream.url) as proxy:
+        visiting = asyncio.ensure_future(visit(proxy.here.url))
+        source = await upstream.accept()
+        await read_head(source)
+        await source.send(HEAD + b"%x\r\n" % len(LARGE) + LARGE + cut)
+        await there.wait()
+        await source.send(behind[len(cut) :])
+        await visiting
+        assert got == LARGE + b"0123456789abcdef"
+    assert forwarded[0] > 0
+
+
 async def test_a_sink_that_dies_leaves_the_source_where_it_was(forwarded: list[int]) -> None:
     """What it did not take can be read: no byte is lost, none comes twice."""
     async with raw_server() as upstream, proxied(upstream.url) as proxy:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["forward"]
 
+CR: Final = 0x0D
 SIZE: Final = 256 * 1024  # bytes of a buffer; what Linux gives at once from a full receive buffer is about this much
 POOLED: Final = 8
 _buffers: list[memoryview] = []  # the last one used comes first: it is still in the processor's cache
@@ -101,26 +102,43 @@ class _Forward:
                 raise
             finally:
                 self._account(payload)
-            if size < self.end:
+            if size == self.end:
+                self._release()
+            elif not self._kept_line_end(view, size):
                 return
-            self._release()
             await asyncio.sleep(0)  # others get their turn, the source's sender among them: there is more to come then
 
+    def _kept_line_end(self, view: memoryview, size: int) -> bool:
+        """Whether all that is left is the CR behind a chunk's data, whose LF comes later: it begins the next fill.
+
+        Between two chunks the sink may be handed back, but not here: it has yet to get the CRLF.
+        """
+        if self.decoder.in_line_end and self.end - size == 1 and view[size] == CR:
+            view[0] = CR
+            self.sent, self.end = 0, 1
+            return True
+        return False
+
     async def _receive(self) -> bool:
-        """Fill a buffer; False when the source has ended or failed."""
-        self.sent = self.end = 0
+        """Fill a buffer, behind what was kept in it; False when the source has ended or failed."""
+        kept = self.end if self.view is not None else 0
+        self.sent, self.end = 0, kept
         while self.origin.lost is None:
             if self.sink.lost is not None or self.x._error is not None:
                 raise sink_error(self.sink, self.x)
-            view = self.view = _buffers.pop() if _buffers else memoryview(bytearray(SIZE))
+            view = self.view
+            if view is None:
+                view = self.view = _buffers.pop() if _buffers else memoryview(bytearray(SIZE))
             try:
-                self.end = os.readv(self.readable.fd, [view])
+                received = os.readv(self.readable.fd, [view[kept:]])
             except BlockingIOError:
-                self._release()
+                if not kept:
+                    self._release()
             except OSError:
                 return False
             else:
-                return self.end > 0
+                self.end = kept + received
+                return received > 0
             seconds = self.origin.watch.read_of(self.source).seconds
             if not await self.readable.readable(seconds):
                 self.origin.fail(ReadTimeout(f"no byte came for {seconds} s"))
