@@ -25,6 +25,7 @@ ROUTERS = "programs/test_routers_and_groups.py::"
 THREAD = "programs/test_in_a_thread.py::"
 SMALL = "programs/test_small_routes.py::"
 APP = "server/test_app.py::"
+SERVING = "server/test_serving.py::"
 RULES = "conformance/test_rules.py::"
 READERS = "conformance/test_readers.py::"
 STATIC = "server/test_static.py::"
@@ -45,8 +46,8 @@ A_CLASS_AND_ITS_HOOKS = (
         "`with web: web.runner()` runs until it is told to end, and then what is due at the end",
         (
             f"{CLASS}test_the_program_runs_until_it_is_interrupted",
-            f"{APP}test_run_serves_until_it_is_told_to_end",
-            f"{APP}test_with_web_runs_the_exit_hooks_whatever_happens_in_the_block",
+            f"{SERVING}test_run_serves_until_it_is_told_to_end",
+            f"{SERVING}test_with_web_runs_the_exit_hooks_whatever_happens_in_the_block",
         ),
     ),
     Promise(
@@ -54,7 +55,7 @@ A_CLASS_AND_ITS_HOOKS = (
         ("server/test_workers.py::test_tls",),
         instead="`tls=` takes an ssl.SSLContext; nobody is given a certificate that nobody signed",
     ),
-    Promise("`await web` waits until it listens", (f"{APP}test_awaiting_an_application_waits_until_it_listens",)),
+    Promise("`await web` waits until it listens", (f"{SERVING}test_awaiting_an_application_waits_until_it_listens",)),
     Promise(
         "everything can be made before there is a loop",
         (
@@ -261,7 +262,7 @@ A_ROUTER_AND_GROUPS = (
     ),
     Promise(
         "run, start and stop",
-        (f"{APP}test_serve_runs_until_exit", f"{APP}test_stop_ends_it_from_another_thread"),
+        (f"{SERVING}test_serve_runs_until_exit", f"{SERVING}test_stop_ends_it_from_another_thread"),
     ),
     Promise(
         "routes with `:name`, by decorators or a table; static ones first, any last slash; clashes are told",
@@ -364,7 +365,7 @@ BESIDE_OTHER_WORK = (
     ),
     Promise(
         "it runs in any thread, is ended from any, and closes its socket",
-        (f"{THREAD}test_a_server_in_a_thread_and_its_end", f"{APP}test_stop_ends_it_from_another_thread"),
+        (f"{THREAD}test_a_server_in_a_thread_and_its_end", f"{SERVING}test_stop_ends_it_from_another_thread"),
     ),
     Promise("stacked decorators and the rest of a path", (f"{THREAD}test_stacked_routes_and_the_rest_of_the_path",)),
     Promise(

@@ -451,11 +451,6 @@ def test_a_number_that_means_nothing() -> None:
         App(port=0).run(workers="2")  # type: ignore[arg-type]  # as it comes out of an environment
 
 
-async def test_not_inside_a_running_loop() -> None:
-    with pytest.raises(UseError, match=r"run\(workers=2\) inside a running event loop"):
-        App(port=0).run(workers=2)
-
-
 def test_not_without_fork(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "fork")
     with pytest.raises(UseError, match=r"run\(workers=2\) forks, which this platform cannot"):

@@ -1,34 +1,27 @@
-"""App: routes and hooks, and the ways to run them."""
+"""App: what an application is made of; how it lives is in `serving.py`, what routes it has in `routers.py`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
-import signal
-import sys
-import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
-from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.protocol.limits import FormLimits, Limits, Timeouts
 from toolkit.server.added import common_lines
 from toolkit.server.binding import bind
 from toolkit.server.compression import Compression
 from toolkit.server.connection import ServerConnection
 from toolkit.server.error_answers import ErrorHandlers
-from toolkit.server.handlers import Handler, described
-from toolkit.server.routers import Router
+from toolkit.server.handlers import Handler
 from toolkit.server.running import Running
+from toolkit.server.serving import Serving, check_port
 
 if TYPE_CHECKING:
     import os
-    import socket
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
-    from types import TracebackType
+    from collections.abc import Callable, Sequence
 
     from toolkit.protocol.headers import HeadersLike
     from toolkit.server.access_log import AccessLog
@@ -65,22 +58,7 @@ def _check(name: str, value: object, kind: type[object]) -> None:
         raise UseError(f"App({name}={value!r}): expected {kind.__name__}(...)")
 
 
-def _release(waiters: list[asyncio.Future[None]]) -> None:
-    """Let go on all who wait; who comes meanwhile waits for the next time."""
-    released = waiters.copy()
-    waiters.clear()
-    for waiter in released:
-        if not waiter.done():
-            waiter.set_result(None)
-
-
-def _check_port(port: object) -> None:
-    """What is no port would be taken modulo 65536 by some resolvers, and end up somewhere else."""
-    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-        raise UseError(f"port={port!r}: expected a number from 0 (any free one) to 65535")
-
-
-class App(Router):
+class App(Serving):
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
     Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
@@ -117,7 +95,7 @@ class App(Router):
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
     ) -> None:
-        super().__init__(middlewares=middlewares)
+        super().__init__(host, port, unix, tls, middlewares)
         if trailing_slash not in ("strict", "redirect", "ignore"):
             raise UseError(f"trailing_slash={trailing_slash!r}: expected 'strict', 'redirect' or 'ignore'")
         _check("limits", limits, Limits)
@@ -125,11 +103,6 @@ class App(Router):
         _check("forms", forms, FormLimits)
         if compression is not None:
             _check("compression", compression, Compression)
-        _check_port(port)
-        self.host = host
-        self.port = port
-        self.unix = unix
-        self.tls = tls
         self.limits = limits
         self.timeouts = timeouts
         self.on_eof: EofPolicy = on_eof
@@ -143,17 +116,6 @@ class App(Router):
         self.errors: ErrorHandlers | None = None
         self.trailing_slash: SlashPolicy = trailing_slash
         self._table: RouteTable | None = None
-        self._running: Running | None = None
-        self._inherited: list[socket.socket] | None = None  # a worker process listens on what its supervisor bound
-        self._start_waiters: list[asyncio.Future[None]] = []
-        self._exit_waiters: list[asyncio.Future[None]] = []
-        self._ended: asyncio.Future[None] | None = None
-        self._starting = False
-        self._starter: asyncio.Task[object] | None = None  # whose start `exit()` may cancel
-        self._given_up = False  # it did
-        self._start_hooks: list[Callable[[], object]] = []
-        self._exit_hooks: list[Callable[[], object]] = []
-        self._exit_due = True  # the exit hooks have not run since the application was made, or last listened
 
     # -- routes ------------------------------------------------------------------------------------------------
 
@@ -177,13 +139,6 @@ class App(Router):
         Raises `UseError` for a name that is none or is several routes', and for values that do not fit its parameters.
         """
         return self.table.url_for(name, values)
-
-    # -- beginning and end -------------------------------------------------------------------------------------
-
-    def on_start(self, hook: _H) -> _H:
-        """Decorator: call (and await) `hook()` before the application listens; where it raises, it never does."""
-        self._start_hooks.append(hook)
-        return hook
 
     # -- errors ------------------------------------------------------------------------------------------------
 
@@ -226,46 +181,6 @@ class App(Router):
             self.errors = ErrorHandlers()
         return self.errors
 
-    def on_exit(self, hook: _H) -> _H:
-        """Decorator: call (and await) `hook()` once the application has stopped, or at the end of `with web:`."""
-        self._exit_hooks.append(hook)
-        return hook
-
-    async def _run_start_hooks(self) -> None:
-        for app in self._applications():
-            for hook in app._start_hooks:
-                try:
-                    value = hook()
-                    if inspect.isawaitable(value):
-                        await value
-                except Exception as error:
-                    error.add_note(f"the application did not start: this is from its on_start hook {described(hook)}")
-                    raise
-
-    async def _run_exit_hooks(self) -> None:
-        if self._exit_due:
-            self._exit_due = False
-            for app in reversed(self._applications()):
-                for hook in app._exit_hooks:
-                    value = hook()
-                    if inspect.isawaitable(value):
-                        await value
-
-    def _applications(self) -> list[App]:
-        """This one, and those mounted in it, each once."""
-        return list(dict.fromkeys(one for one in self._everything() if isinstance(one, App)))
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[App]:
-        """`async with web.lifespan():` what `on_start` and `on_exit` say, without an address: for use in memory."""
-        self._exit_due = True
-        try:
-            await self._run_start_hooks()
-            yield self
-        finally:
-            await self.exit()
-            await self._run_exit_hooks()  # where nothing was served, `exit` had nothing to end
-
     def accepts_coding(self, content_encoding: str) -> bool:
         """Whether each of these codings may come in a request."""
         if not self.accept_codings:
@@ -279,14 +194,9 @@ class App(Router):
         """What goes with a 415 (RFC 9110 15.5.16)."""
         return {"accept-encoding": ", ".join(self.accept_codings) or "identity"}
 
-    # -- running -----------------------------------------------------------------------------------------------
-
-    @property
-    def server_address(self) -> str:
-        """Where a client reaches the application, `scheme://host:port`. Raises `UseError` before it listens."""
-        if self._running is None or not self._running.address:
-            raise UseError("server_address before the application listens; await web.started() first")
-        return self._running.address
+    def _applications(self) -> list[App]:
+        """This one, and those mounted in it, each once."""
+        return list(dict.fromkeys(one for one in self._everything() if isinstance(one, App)))
 
     def new_connection(self) -> ServerConnection:
         """A connection for a link made by other means (`connection_made` is the link's to call)."""
@@ -302,153 +212,7 @@ class App(Router):
             running = self._running = Running(self, loop)
         return running
 
-    async def _listen(
-        self,
-        host: str | None,
-        port: int | None,
-        unix: str | None,
-        tls: ssl.SSLContext | None,
-        starter: asyncio.Task[object] | None = None,
-    ) -> Running:
-        if port is not None:
-            _check_port(port)
-        running = self._bind()
-        if running.servers:
-            raise UseError(f"this App listens already, on {running.address}")
-        if self._starting:
-            raise UseError("this App is about to listen already; its on_start hooks are running")
-        self._starting = self._exit_due = True
-        self._starter, self._given_up = starter, False
-        try:
-            await self._run_start_hooks()
-            await running.listen(
-                self.host if host is None else host,
-                self.port if port is None else port,
-                self.unix if unix is None else unix,
-                self.tls if tls is None else tls,
-                self._inherited,
-            )
-        except BaseException:
-            if any(app._start_hooks for app in self._applications()):
-                await self._run_exit_hooks()  # what the hooks before had opened is closed
-            _release(self._exit_waiters)
-            raise
-        finally:
-            self._starting, self._starter = False, None
-        _release(self._start_waiters)
-        return running
-
-    async def _close(self, running: Running) -> None:
-        try:
-            await running.stop()
-            await self._run_exit_hooks()
-        finally:
-            if self._running is running:
-                self._running = None
-            _release(self._exit_waiters)
-
-    async def serve(
-        self,
-        host: str | None = None,
-        port: int | None = None,
-        *,
-        unix: str | None = None,
-        tls: ssl.SSLContext | None = None,
-    ) -> None:
-        """Listen and serve until `exit()`, or until cancelled; then end gracefully.
-
-        Raises `NetworkError` when the address cannot be had, `UseError` when the application listens already.
-        """
-        task = asyncio.current_task()
-        try:
-            running = await self._listen(host, port, unix, tls, task)
-        except asyncio.CancelledError:
-            if not self._given_up or task is None or task.uncancel():
-                raise
-            return
-        self._ended = running.loop.create_future()
-        if self._given_up and task is not None:  # a hook kept the cancellation to itself
-            task.uncancel()
-            self._ended.set_result(None)
-        try:
-            await self._ended
-        finally:
-            self._ended = None
-            await self._close(running)
-
-    async def started(self) -> App:
-        """Wait until the application listens."""
-        if self._running is None or not self._running.address:
-            waiter = asyncio.get_running_loop().create_future()
-            self._start_waiters.append(waiter)
-            await waiter
-        return self
-
-    def __await__(self) -> Generator[object, None, App]:
-        return self.started().__await__()
-
-    def exit(self) -> Awaitable[None]:
-        """Begin the graceful end, from anywhere on the loop; await the result to see it done.
-
-        A handler that awaits it waits for itself, until the grace is over. While the application starts, the hooks that
-        still run are cancelled, and it never listens.
-        """
-        running = self._running
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        if running is None:
-            done.set_result(None)
-            return done
-        self._exit_waiters.append(done)
-        if self._starting:
-            loop.call_soon(self._give_up)  # its task waits for something then; `async with web:` looks itself
-        elif self._ended is not None and not self._ended.done():
-            self._ended.set_result(None)
-        elif self._ended is None and not running.is_stopping:
-            task = loop.create_task(self._close(running))
-            done.add_done_callback(lambda _: task)  # keeps the task alive as long as somebody waits
-        return done
-
-    def _give_up(self) -> None:
-        """Cancel a start that is still under way; what listens by now ends as always."""
-        if self._ended is not None:
-            if not self._ended.done():
-                self._ended.set_result(None)
-        elif self._starter is not None and not self._given_up:
-            self._given_up = True
-            self._starter.cancel()
-
-    def stop(self) -> None:
-        """`exit()`, from any thread: begin the graceful end, and do not wait for it. Without a server it does nothing.
-
-        Whoever runs the application in a thread joins that thread to see it done.
-        """
-        running = self._running
-        if running is not None:
-            with contextlib.suppress(RuntimeError):  # its loop is closed: it has ended meanwhile
-                running.loop.call_soon_threadsafe(self.exit)
-
-    async def __aenter__(self) -> App:
-        await self._listen(None, None, None, None)
-        if self._exit_waiters:  # `exit()` came while it started
-            _ = self.exit()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        running = self._running
-        if running is not None and not running.is_stopping:
-            await self._close(running)
-
-    def __enter__(self) -> App:
-        """`with web: web.run()`: whatever happens in the block, the exit hooks run."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        run_loop(self._run_exit_hooks())
+    # -- running -----------------------------------------------------------------------------------------------
 
     def run(
         self,
@@ -465,12 +229,14 @@ class App(Router):
         application, hooks included; SIGHUP replaces them one by one. Raises `NetworkError` when the address cannot be
         had, `UseError` where processes cannot be forked, `ToolkitError` when workers end before they serve.
         """
+        if asyncio._get_running_loop() is not None:  # its own public form raises where there is none
+            raise UseError("run() on a running event loop; here it is `await web.serve()`")
         if workers != 1:
             from toolkit.server.workers import run_workers  # most programs do without
 
             _ = self.table  # what is wrong with the routes is told here, and not by every worker
             host, port = self.host if host is None else host, self.port if port is None else port
-            _check_port(port)
+            check_port(port)
             run_workers(self, workers, host, port, self.unix if unix is None else unix, tls or self.tls)
             self._exit_due = False  # the hooks ran where the application did
             return
@@ -478,15 +244,3 @@ class App(Router):
             runner.run(self._serve_until_signal(host, port, unix, tls))
 
     runner = run
-
-    async def _serve_until_signal(
-        self, host: str | None, port: int | None, unix: str | None, tls: ssl.SSLContext | None
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        if threading.current_thread() is threading.main_thread() and sys.platform != "win32":
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self._on_signal)
-        await self.serve(host, port, unix=unix, tls=tls)
-
-    def _on_signal(self) -> None:
-        _ = self.exit()

@@ -95,12 +95,6 @@ def _check(workers: int) -> None:
         raise UseError(f"run(workers={workers}) forks, which this platform cannot; run one process for each port")
     if threading.current_thread() is not threading.main_thread():
         raise UseError(f"run(workers={workers}) outside the main thread, which is the one that gets signals")
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
-        raise UseError(f"run(workers={workers}) inside a running event loop, which a fork would share")
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
         names = ", ".join(others)
