@@ -46,10 +46,9 @@ async def relay_exchange(x: Exchange, source: Exchange) -> Moved:
         while True:
             if _can_pass(x, source):
                 try:
-                    if x._framing is CHUNKED:
-                        copied += await _forward(x, source)
-                    else:
-                        spliced += await _splice(x, source)
+                    past = await _past(x, source)
+                    spliced += past.splice
+                    copied += past.copy
                 except Exception as error:  # a failing source ends either; only the sink raises
                     raise caused(SinkFailed(error), error)
             try:
@@ -81,14 +80,14 @@ async def _pass_on(x: Exchange, data: bytes) -> None:
         raise caused(SinkFailed(error), error)
 
 
-async def _splice(x: Exchange, source: Exchange) -> int:
+async def _past(x: Exchange, source: Exchange) -> Moved:
+    """What goes past both exchanges."""
     wire = x._wire
-    return 0 if wire is None else await wire.splice(x, source)
-
-
-async def _forward(x: Exchange, source: Exchange) -> int:
-    wire = x._wire
-    return 0 if wire is None else await wire.forward(x, source)
+    if wire is None:
+        return Moved()
+    if x._framing is CHUNKED:
+        return Moved(copy=await wire.forward(x, source))
+    return Moved(splice=await wire.splice(x, source))
 
 
 def _can_pass(x: Exchange, source: Exchange) -> bool:

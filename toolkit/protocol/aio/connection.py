@@ -17,7 +17,7 @@ import asyncio
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from toolkit.errors import Disconnected, ReadTimeout, RemoteProtocolError, WriteTimeout
-from toolkit.protocol.aio import forwarding, zerocopy
+from toolkit.protocol.aio import forwarding, splicing, zerocopy
 from toolkit.protocol.aio.link import caps_of, reset_transport
 from toolkit.protocol.chunked import LAST_CHUNK, chunk, last_chunk, size_line
 from toolkit.protocol.compiled import mypyc_attr
@@ -324,7 +324,7 @@ class Connection(asyncio.Protocol):
     async def splice(self, x: Exchange, source: Exchange) -> int:
         """By splice(2), from another connection; from any other kind of wire nothing goes this way."""
         origin = source._wire
-        return await zerocopy.splice(self, x, origin, source) if isinstance(origin, Connection) else 0
+        return await splicing.splice(self, x, origin, source) if isinstance(origin, Connection) else 0
 
     # -- flow and waiting --------------------------------------------------------------------------------------
 
