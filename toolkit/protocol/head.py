@@ -61,7 +61,7 @@ class _Head:
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and isinstance(other, _Head) and other._values() == self._values()
 
-    __hash__ = None  # type: ignore[assignment] # it holds a list
+    __hash__ = None  # type: ignore[assignment] # heads are compared, in tests, and never keys
 
     def __reduce__(self) -> tuple[type[_Head], tuple[object, ...]]:
         return type(self), self._values()
