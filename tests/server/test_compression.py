@@ -286,6 +286,22 @@ async def test_streams_are_coded_where_they_ask_for_it() -> None:
     assert coding_of(*(await get(web, "/prepared"))[1:]) == ("zstd", TEXT.encode())
 
 
+async def test_a_prepared_stream_is_coded_at_the_level_that_was_set() -> None:
+    sizes = []
+    for level in (0, 9):
+        web = App(port=0, compression=Compression(levels={"gzip": level}))
+
+        @web.get("/")
+        async def prepared(r: Request) -> None:
+            await r.prepare({"content-type": "text/plain"}, coding="gzip")
+            await r.write(LARGE.encode())
+
+        _, headers, body = await get(web)
+        assert coding_of(headers, body) == ("gzip", LARGE.encode())
+        sizes.append(len(body))
+    assert sizes[0] > len(LARGE) > 10 * sizes[1]
+
+
 async def test_an_answer_that_says_so_is_sent_as_it_is() -> None:
     answer = Deliver.text(TEXT)
     answer.final = True

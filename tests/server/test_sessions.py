@@ -216,3 +216,20 @@ async def test_over_tls_it_is_secure() -> None:
 
     async with served(around(setting), "tls") as here, here.session() as http:
         assert "; Secure; HttpOnly" in (await http.get(f"{here.url}/")).headers["set-cookie"]
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_change_behind_the_head_is_lost_and_told(late: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async def streamed(r: Request) -> None:
+        r.session["seen"] = 1
+        await r.prepare({"content-length": 2})
+        if late:
+            r.session["seen"] = 2
+        await r.write(b"ok")
+
+    (x,) = await visits(around(streamed))
+    assert x.content == b"ok"
+    told = [record.getMessage() for record in caplog.records if record.name == "toolkit.server"]
+    assert told == (
+        ["GET http://localhost/: r.session was changed behind the answer's head: that change is lost"] if late else []
+    )

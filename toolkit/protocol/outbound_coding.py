@@ -23,13 +23,13 @@ __all__ = ["OutboundCoding", "start_coding"]
 OFFLOAD: Final = 64 * 1024
 
 
-def start_coding(coding: str, wire: Wire) -> OutboundCoding:
-    """The coding of one message on this wire. Raises `UseError` for one that is not there."""
+def start_coding(coding: str, wire: Wire, level: int | None = None) -> OutboundCoding:
+    """The coding of one message on this wire, `level` as in `make_encoder`. Raises `UseError` for one not there."""
     from toolkit.protocol.codings import available_codings, make_encoder
 
     if coding not in available_codings():
         raise UseError(f"coding={coding!r}: expected one of {', '.join(available_codings())}")
-    return OutboundCoding(make_encoder(coding), wire.turn())
+    return OutboundCoding(make_encoder(coding, level), wire.turn())
 
 
 class OutboundCoding:

@@ -246,7 +246,9 @@ class Request(Incoming):
             return length
         fields.append((b"content-encoding", chosen.encode("ascii")))
         if self._wire is not None and self.method != "HEAD":
-            self._coding = start_coding(chosen, self._wire)
+            compression = self._connection.running.app.compression
+            level = None if compression is None else compression.levels.get(chosen)
+            self._coding = start_coding(chosen, self._wire, level)
         return None
 
     def answer(self, status: int, fields: Fields, body: bytes, lines: bytes | None = None) -> None:

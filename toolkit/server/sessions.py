@@ -5,11 +5,13 @@ visitor can read what is in it (nothing is encrypted), an old cookie stays good 
 room for some 3 KB.
 
 The cookie is read when `r.session` is first used, and written when an answer's head is formed, if the dict is not what
-it was; so it goes out with streamed answers and with errors, too. After the head it is too late.
+it was; so it goes out with streamed answers and with errors, too. After the head it is too late: what is changed then
+is lost, and a line in the log says so.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from toolkit.server.request import Request
 
 __all__ = ["CookieSessions", "session_of"]
+
+log = logging.getLogger("toolkit.server")
 
 WEEK: Final = 7 * 24 * 3600
 
@@ -62,8 +66,10 @@ class CookieSessions:
 
     async def __call__(self, handler: Callable[[Request], Awaitable[object]], r: Request) -> object:
         """Around a handler."""
-        extra_of(r).session = Visit(self, r)
-        return await handler(r)
+        visit = extra_of(r).session = Visit(self, r)
+        value = await handler(r)
+        visit.check_saved()
+        return value
 
     def baked(self, value: str, *, secure: bool, max_age: int | None = None) -> Cookie:
         """The cookie with this value."""
@@ -83,13 +89,14 @@ class CookieSessions:
 class Visit:
     """The session of one request."""
 
-    __slots__ = ("_before", "_came", "_options", "_r", "data")
+    __slots__ = ("_before", "_came", "_options", "_r", "_saved", "data")
 
     def __init__(self, options: CookieSessions, r: Request) -> None:
         self._options = options
         self._r = r
         self._came = False
         self._before = b"{}"
+        self._saved: bytes | None = None  # what it was when the answer's head was formed
         self.data: dict[str, Json] | None = None
 
     def open(self) -> dict[str, Json]:
@@ -117,6 +124,7 @@ class Visit:
             after = orjson.dumps(data)
         except TypeError as error:
             raise UseError(r._say(f"r.session: {error}; expected what JSON can say")) from None
+        self._saved = after
         options = self._options
         secure = options.secure if options.secure is not None else r.scheme == "https"
         if not data:
@@ -124,6 +132,11 @@ class Visit:
                 self._send(options.baked("", secure=secure, max_age=0))
         elif after != self._before:
             self._send(options.baked(options.signer.sign(after.decode()), secure=secure))
+
+    def check_saved(self) -> None:
+        """Behind a handler that sent its answer itself: tell of changes that came after the head."""
+        if self._saved is not None and orjson.dumps(self.data, default=repr) != self._saved:
+            log.warning(self._r._say("r.session was changed behind the answer's head: that change is lost"))
 
     def _send(self, cookie: Cookie) -> None:
         size = len(cookie.name) + len(cookie.value)
