@@ -61,9 +61,10 @@ class Compression:
     """How bodies are compressed; `App(compression=None)` compresses none.
 
     `codings` in the order of preference between those that a client likes equally; those whose library is missing are
-    passed over. `levels` by coding, the library's own numbers, for `prepare(coding=)` as well. `types`: media types such as "text/html" or "text/*";
-    None: text, JSON, XML, and what else is known to become smaller. `with_credentials`: also where the request has
-    credentials or the answer is one person's; see the module for what that may give away.
+    passed over. `levels` by coding, the library's own numbers, for `prepare(coding=)` as well. `types`: media types
+    such as "text/html" or "text/*"; None: text, JSON, XML, and what else is known to become smaller.
+    `with_credentials`: also where the request has credentials or the answer is one person's; see the module for what
+    that may give away.
     """
 
     minimum: int = 500  #: bytes. Below, head and body fit into one packet, and there is nothing to be saved

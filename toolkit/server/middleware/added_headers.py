@@ -44,6 +44,9 @@ class SecurityHeaders:
 
     `hsts` is the time in seconds for which a browser comes back by https alone. It is said over https only, as it has
     no meaning elsewhere (RFC 6797 7.2).
+
+    An answer with a policy of its own has two, and a browser does what both allow (CSP 3, 4.1): where one route needs
+    more, leave `content_security_policy` out here and say it route by route.
     """
 
     content_security_policy: str | None = "frame-ancestors 'none'; object-src 'none'; base-uri 'self'"

@@ -81,9 +81,10 @@ def client_network(r: Request) -> str:
 class RateLimit:
     """`limit` requests at once, and one more every `seconds / limit`; more are answered 429 with `retry-after`.
 
-    `key` says whose they are; None for a request that does not count. Counts are kept in this process, of at most
-    `most` keys. `name` is what the fields `ratelimit-policy` and `ratelimit` call this limit (the draft
-    draft-ietf-httpapi-ratelimit-headers, 10); None sends neither. `clock` gives seconds.
+    `key` says whose they are; None for a request that does not count. By default it is the client's network, which is
+    one and the same for all that come by a Unix socket: put `ProxyHeaders` around it there. Counts are kept in this
+    process, of at most `most` keys. `name` is what the fields `ratelimit-policy` and `ratelimit` call this limit (the
+    draft draft-ietf-httpapi-ratelimit-headers, 10); None sends neither. `clock` gives seconds.
     """
 
     limit: int
