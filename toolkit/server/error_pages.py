@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import linecache
 import traceback
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -26,6 +27,7 @@ HTML: Final = "text/html"
 PROBLEM: Final = "application/problem+json"
 #: In our order of preference: whoever asks for nothing in particular, as curl does, reads text.
 FORMS: Final = (TEXT, PROBLEM, "application/json", HTML)
+KEPT_LENGTH: Final = 256  # of an Accept field whose choice is remembered; browsers send some 140
 AROUND: Final = 4  # lines of source on either side of the one that failed
 FRAMES: Final = 50  # shown with their source; a recursion has a thousand
 
@@ -52,7 +54,7 @@ def error_page(accept: str | None, status: int, message: str, text: str | None =
 
     `text` is what the plain form says, `message` without one.
     """
-    form = choose_media_type(accept, FORMS) or TEXT
+    form = _form(accept)
     title = reason_phrase(status) or f"Error {status}"
     if form == HTML:
         content = f"<p>{escape(message)}</p>\n" if message and message != title else ""
@@ -67,7 +69,7 @@ def error_page(accept: str | None, status: int, message: str, text: str | None =
 
 def debug_page(accept: str | None, error: BaseException, call: str) -> Page:
     """The page of an exception, with its traceback and source lines; `call` is the request's method and target."""
-    form = choose_media_type(accept, FORMS) or TEXT
+    form = _form(accept)
     told = traceback.TracebackException.from_exception(error, limit=None, compact=True)
     what = "".join(told.format_exception_only()).strip()
     if form == HTML:
@@ -80,6 +82,20 @@ def debug_page(accept: str | None, error: BaseException, call: str) -> Page:
     lines = "".join(told.format()).splitlines()
     title = reason_phrase(500)
     return _problem({"type": "about:blank", "title": title, "status": 500, "detail": what, "traceback": lines})
+
+
+def _form(accept: str | None) -> str:
+    """What the request likes best. Programs and browsers send one of a few fields, and who looks for holes, thousands
+    of them: reading one costs more than all the rest of a 404.
+    """
+    if accept is None or len(accept) > KEPT_LENGTH:
+        return choose_media_type(accept, FORMS) or TEXT
+    return _kept_form(accept)
+
+
+@lru_cache(maxsize=64)
+def _kept_form(accept: str) -> str:
+    return choose_media_type(accept, FORMS) or TEXT
 
 
 def _frames(told: traceback.TracebackException) -> Iterator[str]:
