@@ -75,6 +75,9 @@ if TYPE_CHECKING:
     from toolkit.server.app import App
     from toolkit.server.compression import Compression
     from toolkit.server.feed import EventFeed
+    from toolkit.server.jobs.job import Job, Outcome
+    from toolkit.server.jobs.jobs import Jobs
+    from toolkit.server.jobs.options import JobOptions
     from toolkit.server.middleware.added_headers import AddedHeaders, SecurityHeaders
     from toolkit.server.middleware.body_limit import BodyLimit
     from toolkit.server.middleware.compressed import Compressed
@@ -125,6 +128,9 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Gone",
     "Headers",
     "InternalServerError",
+    "Job",
+    "JobOptions",
+    "Jobs",
     "LengthRequired",
     "LimitExceeded",
     "Limits",
@@ -135,6 +141,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "NetworkError",
     "NotAcceptable",
     "NotFound",
+    "Outcome",
     "PoolTimeout",
     "PreconditionFailed",
     "PreconditionRequired",
@@ -205,6 +212,9 @@ _WHERE = {
     "Gone": "server.abort",
     "Headers": "protocol.headers",
     "InternalServerError": "server.abort",
+    "Job": "server.jobs.job",
+    "JobOptions": "server.jobs.options",
+    "Jobs": "server.jobs.jobs",
     "LengthRequired": "server.abort",
     "Limits": "protocol.limits",
     "LogOutput": "logs.outlet",
@@ -212,6 +222,7 @@ _WHERE = {
     "Moved": "protocol.wire",
     "NotAcceptable": "server.abort",
     "NotFound": "server.abort",
+    "Outcome": "server.jobs.job",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
     "ProxyHeaders": "server.middleware.proxy_headers",

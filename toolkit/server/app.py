@@ -1,4 +1,4 @@
-"""App: what an application is made of; how it lives is in `serving.py`, what routes it has in `routers.py`."""
+"""App: what an application is made of. Its life: `serving.py`; its jobs: `working.py`; its routes: `routers.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from toolkit.server.connection import ServerConnection
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.handlers import Handler
 from toolkit.server.running import Running
-from toolkit.server.serving import Serving, check_port
+from toolkit.server.serving import check_port
+from toolkit.server.working import Working
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.headers import HeadersLike
     from toolkit.server.access_log import AccessLog
     from toolkit.server.hooks import Middleware
+    from toolkit.server.jobs.options import JobOptions
     from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
     from toolkit.server.templates import Templates
 
@@ -58,7 +60,7 @@ def _check(name: str, value: object, kind: type[object]) -> None:
         raise UseError(f"App({name}={value!r}): expected {kind.__name__}(...)")
 
 
-class App(Serving):
+class App(Working):
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
     Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
@@ -70,7 +72,7 @@ class App(Serving):
     (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
     `headers` go with every answer, those to bytes that are no request included, unless an answer has a field of that
     name itself. `templates` are what `r.render` renders: a directory, or `Templates`. `access_log` writes a line for
-    each exchange: True, or an `AccessLog`.
+    each exchange: True, or an `AccessLog`. `jobs` says how work beside requests is done.
     """
 
     _is_app = True
@@ -94,6 +96,7 @@ class App(Serving):
         access_log: AccessLog | bool | None = None,
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
+        jobs: JobOptions | None = None,
     ) -> None:
         super().__init__(host, port, unix, tls, middlewares)
         if trailing_slash not in ("strict", "redirect", "ignore"):
@@ -113,6 +116,7 @@ class App(Serving):
         self.access_log = _access_log(access_log)
         self.forms = forms
         self.debug = debug
+        self._set_job_options(jobs)
         self.errors: ErrorHandlers | None = None
         self.trailing_slash: SlashPolicy = trailing_slash
         self._table: RouteTable | None = None
