@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from toolkit.server.middleware.rate_limit import RateLimit
     from toolkit.server.middleware.request_id import RequestID
     from toolkit.server.middleware.time_limit import TimeLimit
+    from toolkit.server.reload import Reload
     from toolkit.server.request import Request
     from toolkit.server.routers import Router
     from toolkit.server.sessions import CookieSessions
@@ -149,6 +150,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "ProxyHeaders",
     "RateLimit",
     "ReadTimeout",
+    "Reload",
     "RemoteProtocolError",
     "Reply",
     "Request",
@@ -227,6 +229,7 @@ _WHERE = {
     "PreconditionRequired": "server.abort",
     "ProxyHeaders": "server.middleware.proxy_headers",
     "RateLimit": "server.middleware.rate_limit",
+    "Reload": "server.reload",
     "Reply": "server.answers",
     "Request": "server.request",
     "RequestID": "server.middleware.request_id",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from toolkit.server.access_log import AccessLog
     from toolkit.server.hooks import Middleware
     from toolkit.server.jobs.options import JobOptions
+    from toolkit.server.reload import Reload
     from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
     from toolkit.server.templates import Templates
 
@@ -226,15 +227,21 @@ class App(Working):
         unix: str | None = None,
         tls: ssl.SSLContext | None = None,
         workers: int = 1,
+        reload: bool | Reload = False,
     ) -> None:
         """Serve on a loop of its own (uvloop where it is installed) until `exit()`, SIGINT or SIGTERM.
 
         `workers` processes share the address (0: one for each usable core), each with a loop and a copy of this
-        application, hooks included; SIGHUP replaces them one by one. Raises `NetworkError` when the address cannot be
-        had, `UseError` where processes cannot be forked, `ToolkitError` when workers end before they serve.
+        application, hooks included; SIGHUP replaces them one by one. `reload` is for development: the program runs in
+        another process, which is replaced whenever a source file changes; see `Reload`. Raises `NetworkError` when the
+        address cannot be had, `UseError` where processes cannot be made, `ToolkitError` when workers end before they
+        serve.
         """
         if asyncio._get_running_loop() is not None:  # its own public form raises where there is none
             raise UseError("run() on a running event loop; here it is `await web.serve()`")
+        if reload:
+            self._run_reloading(host, port, unix, tls, workers, reload)
+            return
         if workers != 1:
             from toolkit.server.workers import run_workers  # most programs do without
 
@@ -246,5 +253,23 @@ class App(Working):
             return
         with asyncio.Runner(loop_factory=loop_factory()) as runner, contextlib.suppress(KeyboardInterrupt):
             runner.run(self._serve_until_signal(host, port, unix, tls))
+
+    def _run_reloading(
+        self,
+        host: str | None,
+        port: int | None,
+        unix: str | None,
+        tls: ssl.SSLContext | None,
+        workers: int,
+        reload: bool | Reload,
+    ) -> None:
+        from toolkit.server.reloading import run_reloading  # for development alone
+
+        if workers != 1:
+            raise UseError(f"run(reload=..., workers={workers}): what is reloaded is one process")
+        host, port = self.host if host is None else host, self.port if port is None else port
+        check_port(port)
+        run_reloading(self, reload, host, port, self.unix if unix is None else unix, tls or self.tls)
+        self._exit_due = False  # likewise
 
     runner = run
