@@ -155,8 +155,9 @@ WRONG: dict[str, tuple[Callable[[App], object], str]] = {
     "no times": (lambda web: web.cron(), r'web\.cron\(\'\'\): expected an expression, "\*/5 \* \* \* \*", or fields'),
     "both": (lambda web: web.cron("@daily", hour=3), "expected an expression"),
     "bare": (lambda web: web.cron(square), "expected an expression"),  # type: ignore[arg-type]
-    "an expression": (lambda web: web.cron("x y z * *"), r"cron\('x y z \* \*'\): Bad minute"),
-    "a field": (lambda web: web.cron(hour=25), r"cron\('0 0 25 \* \* \*'\): Bad hour"),
+    "an expression": (lambda web: web.cron("x y z * *"), r"web\.cron\('x y z \* \*'\): Bad minute"),
+    "a field": (lambda web: web.cron(hour=25), r"web\.cron\(hour=25\): Bad hour"),
+    "every, bare": (lambda web: web.every(square), r"web\.every\(seconds=<function square .*\): expected a number"),  # type: ignore[arg-type]
     "a year": (lambda web: web.cron(year=26), r"cron\(year=26\): expected years"),
     "a zone": (lambda web: web.cron("@daily", timezone="Mars"), "no such time zone"),
     "a missed": (lambda web: web.cron("@daily", missed="twice"), "expected 'skip' or 'once'"),  # type: ignore[arg-type]

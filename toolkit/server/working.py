@@ -106,8 +106,8 @@ class Working(Serving):
 
     def every(
         self,
-        *,
         seconds: float = 0,
+        *,
         minutes: float = 0,
         hours: float = 0,
         at_start: bool = False,
@@ -171,7 +171,7 @@ class Working(Serving):
         call = f"web.cron({expression!r})" if expression else f"web.cron({_said(fields)})"
         check_rules(rules, call)
         zone = self._job_options.timezone if timezone is None and self._job_options is not None else timezone
-        times = Cron(expression or expression_of(fields), zone_of(zone or "UTC"), years_of(year))
+        times = Cron(expression or expression_of(fields), zone_of(zone or "UTC"), years_of(year), call)
 
         def register(function: _H) -> _H:
             self._add_job(call, function, times, rules)

@@ -221,7 +221,9 @@ async def test_at_the_end_it_has_the_grace_and_is_told_by_name_when_that_is_over
         _ = await http.get(here.url)
         await settle()
     assert cancelled.is_set()
-    assert any("cancelled 1 pieces of work" in line and "forever after GET '/'" in line for line in caplog.messages)
+    assert any(
+        "cancelled work beside requests: " in line and "forever after GET '/'" in line for line in caplog.messages
+    )
 
 
 async def test_what_it_asks_for_by_mistake_is_refused() -> None:

@@ -186,8 +186,7 @@ async def test_what_outlives_the_grace_is_cancelled_and_told_by_name(
     assert unwound.is_set()
     here = "test_what_outlives_the_grace_is_cancelled_and_told_by_name.<locals>."
     assert [record.getMessage() for record in caplog.records] == [
-        "the grace is over: cancelled 3 pieces of work beside requests:"
-        f" {here}forever, {here}stubborn, {here}in_thread",
+        f"the grace is over: cancelled work beside requests: {here}forever, {here}stubborn, {here}in_thread",
         f"{here}stubborn does not end though it was cancelled",
         f"{here}in_thread still runs in its thread, which nothing can end; Python waits for it",
     ]

@@ -44,6 +44,8 @@ def test_an_application_takes_nothing_else() -> None:
     [
         ({"overlaps": True}, "web.x: unknown overlaps; there are name, overlap, missed, jitter, each_worker"),
         ({"missed": "all"}, "missed='all'; expected 'skip' or 'once'"),
+        ({"name": 3}, "name=3; expected a text"),
+        ({"name": ""}, "name=''; expected a text"),
         ({"jitter": -1}, "jitter=-1; expected seconds"),
         ({"jitter": math.nan}, "jitter=nan"),
         ({"jitter": "5"}, "jitter='5'"),

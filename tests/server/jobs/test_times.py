@@ -111,6 +111,8 @@ def test_an_expressions_times(expression: str, expected: list[str]) -> None:
         ("0 0 * * noday", "Bad day-of-week"),
         ("60 0 0 * * *", "Bad second"),
         ("*/0 * * * *", "Bad minute"),
+        ("*/90 * * * *", "a step of 90 in the field of the minute, which has 60 values"),
+        ("0 1,2-20/24 * * *", "a step of 24 in the field of the hour"),
     ],
 )
 def test_what_is_no_expression_is_refused_where_it_is_given(expression: str, says: str) -> None:

@@ -121,13 +121,13 @@ class Crew:
             left = list(self._tasks)
             for task in left:
                 task.cancel()
+            if self._threads is not None:
+                self._threads.shutdown(wait=False, cancel_futures=True)
         if left:
             names = ", ".join(task.get_name() for task in left)
-            log.warning("the grace is over: cancelled %d pieces of work beside requests: %s", len(left), names)
+            log.warning("the grace is over: cancelled work beside requests: %s", names)
             await self._all_ended(LEAST)
             self._tell_of_the_stubborn(left)
-        if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _all_ended(self, seconds: float | None) -> None:
         """Wait for the tasks, and for those that they begin meanwhile."""

@@ -15,7 +15,7 @@ import os
 import struct
 import tempfile
 import time
-from typing import Final
+from typing import IO, Final
 from zlib import crc32
 
 try:
@@ -33,7 +33,7 @@ class Lead:
 
     def __init__(self) -> None:
         self.origin = time.monotonic()  # where intervals are counted from, in every worker
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the workers
+        self._file = _nameless_file()
         self._held: dict[str, int] = {}  # runs by the job's name
         self._leads = False
 
@@ -88,6 +88,13 @@ class Lead:
 
     def _unlock(self, byte: int) -> None:
         fcntl.lockf(self._file, fcntl.LOCK_UN, 1, byte)
+
+
+def _nameless_file() -> IO[bytes]:
+    """In memory where that can be: a server need have no folder that it may write to."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("toolkit-jobs"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _byte(job: str) -> int:

@@ -68,6 +68,9 @@ def check_rules(rules: JobRules, call: str) -> None:
     unknown = ", ".join(sorted(rules.keys() - JobRules.__annotations__.keys()))
     if unknown:
         raise UseError(f"{call}: unknown {unknown}; there are {', '.join(JobRules.__annotations__)}")
+    name = rules.get("name", "a name")
+    if not isinstance(name, str) or not name:
+        raise UseError(f"{call}: name={name!r}; expected a text")
     missed, jitter = rules.get("missed", "skip"), rules.get("jitter", 0.0)
     if missed not in ("skip", "once"):
         raise UseError(f"{call}: missed={missed!r}; expected 'skip' or 'once'")

@@ -27,6 +27,9 @@ __all__ = ["Cron", "Every", "Times", "expression_of", "years_of", "zone_of"]
 #: the hour, as in "mondays": at midnight.
 FIELDS: Final = {"year": "*", "month": "1", "day": "1", "weekday": "*", "hour": "0", "minute": "0", "second": "0"}
 
+#: How many values each field of an expression has.
+COUNTS: Final = {"second": 60, "minute": 60, "hour": 24, "day": 31, "month": 12, "weekday": 8}
+
 ALIASES: Final = {
     "@yearly": "0 0 1 1 *",
     "@monthly": "0 0 1 * *",
@@ -69,12 +72,14 @@ class Every:
 class Cron:
     """The times that a cron expression names: 5 fields, or 6 with seconds in front; only in `years`, unless None.
 
-    Raises `UseError` for what is no such expression.
+    Raises `UseError` for what is no such expression; `call` is what the error says was called.
     """
 
     wall = True
 
-    def __init__(self, expression: str, zone: tzinfo, years: frozenset[int] | None = None) -> None:
+    def __init__(
+        self, expression: str, zone: tzinfo, years: frozenset[int] | None = None, call: str = "web.cron"
+    ) -> None:
         try:
             from cronsim import CronSim, CronSimError
         except ImportError as error:
@@ -86,15 +91,16 @@ class Cron:
         fields = ALIASES.get(expression, expression).split()
         if len(fields) not in (5, 6):
             raise UseError(
-                f"cron({expression!r}): expected 5 fields, minute hour day month weekday, or 6 with a second in front;"
-                f" or one of {', '.join(ALIASES)}"
+                f"{call}: expected 5 fields, minute hour day month weekday, or 6 with a second in front; or one of"
+                f" {', '.join(ALIASES)}"
             )
         self._fields = " ".join(fields if len(fields) == 6 else ["0", *fields])
         self._by_day = not any(field.startswith("*") for field in self._fields.split()[1:3])
         try:
             CronSim(self._fields, datetime(2024, 1, 1))
         except CronSimError as error:
-            raise UseError(f"cron({expression!r}): {error}") from error
+            raise UseError(f"{call}: {error}") from error
+        _check_steps(self._fields, call)
 
     def __str__(self) -> str:
         return f"cron {self.expression}, {self.zone}"
@@ -127,6 +133,15 @@ class Cron:
                 found = found.replace(second=0) + _MINUTE
                 moment = found.replace(tzinfo=self.zone, fold=0)
             yield moment.timestamp()
+
+
+def _check_steps(fields: str, call: str) -> None:
+    """A step past the field's end is taken for its first number, which nobody means by "*/90" minutes."""
+    for field, (name, count) in zip(fields.split(), COUNTS.items(), strict=True):
+        for term in field.split(","):
+            step = term.partition("/")[2]
+            if step.isdigit() and int(step) >= count:
+                raise UseError(f"{call}: a step of {step} in the field of the {name}, which has {count} values")
 
 
 def zone_of(zone: object) -> tzinfo:
