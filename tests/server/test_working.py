@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,22 @@ def square(number: int) -> int:
 async def slow_square(number: int) -> int:
     await asyncio.sleep(0)
     return number * number
+
+
+def test_an_application_without_jobs_imports_none_of_it() -> None:
+    program = """
+import asyncio, sys
+from toolkit import App, Session
+web = App(port=0)
+web.get("/")(lambda r: "x")
+async def main():
+    async with web, Session() as http:
+        await http.get(web.server_address)
+asyncio.run(main())
+print([name for name in sys.modules if name.startswith(("toolkit.server.jobs", "toolkit.server.relo", "cronsim"))])
+"""
+    ran = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True, text=True)
+    assert ran.stdout == "[]\n"
 
 
 async def test_what_is_handed_in_is_a_task_with_a_name() -> None:
@@ -69,6 +87,28 @@ async def test_a_start_hook_hands_in_what_the_application_begins_with() -> None:
     async with web:
         pass
     assert done == [1]
+
+
+async def test_a_start_that_fails_ends_what_it_had_handed_in() -> None:
+    web = App(port=0)
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            ended.set()
+
+    @web.on_start
+    def begin() -> None:
+        _ = web.submit(work)
+        raise ValueError("no database")
+
+    with pytest.raises(ValueError, match="no database"):
+        async with web:
+            pass
+    assert ended.is_set()
+    assert web.jobs.under_way == []
 
 
 async def test_no_more_at_once_than_the_application_said() -> None:

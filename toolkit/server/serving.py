@@ -194,6 +194,7 @@ class Serving(Router):
                 self._inherited,
             )
         except BaseException:
+            await self._end_jobs(0)  # what the hooks had handed in
             if any(app._start_hooks for app in self._applications()):
                 await self._run_exit_hooks()  # what the hooks before had opened is closed
             _release(self._exit_waiters)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
@@ -137,6 +137,55 @@ async def test_a_job_that_raises_is_logged_and_keeps_its_times(caplog: pytest.Lo
     assert jobs.ran == [10, 20]
     assert (job.runs, job.failures) == (2, 2)
     assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == ["fails failed"] * 2
+
+
+async def test_a_run_that_is_cancelled_before_it_began_is_over() -> None:
+    jobs = Jobs()
+    jobs.web.every(seconds=10)(jobs.note)
+    async with jobs.web.lifespan():
+        job = jobs.web.jobs["note"]
+        task = job.run()
+        task.cancel()
+        await settle()
+        assert (job.running, jobs.ran) == (0, [])
+        await jobs.forward(10)
+        assert jobs.ran == [10]
+
+
+class Lost(tzinfo):
+    """A time zone that loses its way after a while."""
+
+    found = True
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        if not self.found:
+            raise LookupError("where are we?")
+        return timedelta()
+
+    def dst(self, moment: datetime | None) -> timedelta:
+        return timedelta()
+
+
+async def test_a_job_whose_times_cannot_be_told_does_not_hold_up_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    zone = Lost()
+    jobs = Jobs()
+    jobs.web.cron("*/10 * * * * *", timezone=zone, name="lost")(lambda: None)
+    jobs.web.every(seconds=10)(jobs.note)
+    async with jobs.web.lifespan():
+        zone.found = False
+        await jobs.forward(30)
+    assert jobs.ran == [10, 20, 30]
+    assert caplog.messages == ["nobody can tell when lost is due; it is run no more"]
+
+
+async def test_a_lifespan_around_an_application_that_is_served_counts_once() -> None:
+    jobs = Jobs()
+    jobs.web.every(seconds=10)(jobs.note)
+    async with jobs.web.lifespan():
+        async with jobs.web:
+            await jobs.forward(20)
+        await jobs.forward(20)
+    assert jobs.ran == [10, 20]
 
 
 async def test_a_machine_that_slept_is_late_by_the_calendar() -> None:

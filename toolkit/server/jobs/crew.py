@@ -107,11 +107,8 @@ class Crew:
         future = self._threads.submit(contextvars.copy_context().run, call)
         if task is not None:
             self._in_threads[task] = future
-        try:
-            return await asyncio.wrap_future(future)
-        finally:
-            if task is not None and future.done():
-                self._in_threads.pop(task, None)
+            future.add_done_callback(lambda _: self._in_threads.pop(task, None))
+        return await asyncio.wrap_future(future)
 
     async def end(self, grace: float | None) -> None:
         """Wait up to `grace` seconds (None: as long as it takes) for all of it, then cancel what is left."""
@@ -127,7 +124,7 @@ class Crew:
             names = ", ".join(task.get_name() for task in left)
             log.warning("the grace is over: cancelled work beside requests: %s", names)
             await self._all_ended(LEAST)
-            self._tell_of_the_stubborn(left)
+        self._tell_of_the_stubborn(left)
 
     async def _all_ended(self, seconds: float | None) -> None:
         """Wait for the tasks, and for those that they begin meanwhile."""
@@ -140,8 +137,8 @@ class Crew:
 
     def _tell_of_the_stubborn(self, cancelled: list[asyncio.Task[object]]) -> None:
         for task in cancelled:
-            future = self._in_threads.pop(task, None)
-            if future is not None and future.running():
-                log.error("%s still runs in its thread, which nothing can end; Python waits for it", task.get_name())
-            elif not task.done():
+            if not task.done():
                 log.error("%s does not end though it was cancelled", task.get_name())
+        for task, future in list(self._in_threads.items()):  # also those whose tasks were cancelled long ago
+            if future.running():
+                log.error("%s still runs in its thread, which nothing can end; Python waits for it", task.get_name())

@@ -109,6 +109,8 @@ class Jobs:
         """The application runs, on the running loop: the clock counts from now on."""
         loop = asyncio.get_running_loop()
         self.is_stopping = False
+        if self._timetable is not None:  # of a lifespan around this one, or of a loop that nobody ended
+            self._timetable.end()
         clock = LoopClock(loop) if self.options.clock is None else self.options.clock(loop)
         self._timetable = Timetable(self.crew(loop), clock, lead)
         self._timetable.begin(self._jobs.values())

@@ -9,8 +9,11 @@ lead is free. Jobs of `each_worker` are nobody's to lead.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
+
+from toolkit.server.jobs.job import Outcome
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from toolkit.server.jobs.lead import Lead
 
 __all__ = ["Timetable"]
+
+log = logging.getLogger("toolkit.server")
 
 LOOK: Final = 60.0  # seconds
 ASK: Final = 1.0  # seconds for which nobody leads when a worker was killed
@@ -102,8 +107,12 @@ class Timetable:
         for job in self._jobs:
             plan = job._plan
             now = wall if plan.times.wall else monotonic
-            if plan.is_due(now) and plan.look(now, self._is_busy(job)):
-                _ = self._start(job)
+            try:
+                if plan.is_due(now) and plan.look(now, self._is_busy(job)):
+                    _ = self._start(job)
+            except Exception:  # a time zone of somebody's own
+                log.exception("nobody can tell when %s is due; it is run no more", job.name)
+                plan.end()
         self._set()
 
     def _set(self) -> None:
@@ -136,11 +145,11 @@ class Timetable:
         held = self._lead is not None and not job.each_worker and self._lead.hold(job.name)
         job.running += 1
         job.runs += 1
-        return self._crew.start(job.name, lambda crew: self._run(job, crew, held), gated=False)
+        task = self._crew.start(job.name, lambda crew: self._run(job, crew), gated=False)
+        task.add_done_callback(lambda _: self._run_ended(job, held))  # also of one that was cancelled before it began
+        return task
 
-    async def _run(self, job: Job, crew: Crew, held: bool) -> object:
-        from toolkit.server.jobs.job import Outcome
-
+    async def _run(self, job: Job, crew: Crew) -> object:
         began, wall = self.clock.monotonic(), self.clock.wall()
         error: BaseException | None = None
         try:
@@ -151,8 +160,10 @@ class Timetable:
             raise
         finally:
             job.last = Outcome(datetime.fromtimestamp(wall, UTC), self.clock.monotonic() - began, error)
-            job.running -= 1
-            if held and self._lead is not None:
-                self._lead.let_go(job.name)
-            if job._plan.ended() and not self._ended:
-                _ = self._start(job)
+
+    def _run_ended(self, job: Job, held: bool) -> None:
+        job.running -= 1
+        if held and self._lead is not None:
+            self._lead.let_go(job.name)
+        if job._plan.ended() and not self._ended:
+            _ = self._start(job)
