@@ -75,6 +75,9 @@ if TYPE_CHECKING:
     from toolkit.server.app import App
     from toolkit.server.compression import Compression
     from toolkit.server.feed import EventFeed
+    from toolkit.server.jobs.job import Job, Outcome
+    from toolkit.server.jobs.jobs import Jobs
+    from toolkit.server.jobs.options import JobOptions
     from toolkit.server.middleware.added_headers import AddedHeaders, SecurityHeaders
     from toolkit.server.middleware.body_limit import BodyLimit
     from toolkit.server.middleware.compressed import Compressed
@@ -84,6 +87,7 @@ if TYPE_CHECKING:
     from toolkit.server.middleware.rate_limit import RateLimit
     from toolkit.server.middleware.request_id import RequestID
     from toolkit.server.middleware.time_limit import TimeLimit
+    from toolkit.server.reload import Reload
     from toolkit.server.request import Request
     from toolkit.server.routers import Router
     from toolkit.server.sessions import CookieSessions
@@ -125,6 +129,9 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Gone",
     "Headers",
     "InternalServerError",
+    "Job",
+    "JobOptions",
+    "Jobs",
     "LengthRequired",
     "LimitExceeded",
     "Limits",
@@ -135,6 +142,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "NetworkError",
     "NotAcceptable",
     "NotFound",
+    "Outcome",
     "PoolTimeout",
     "PreconditionFailed",
     "PreconditionRequired",
@@ -142,6 +150,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "ProxyHeaders",
     "RateLimit",
     "ReadTimeout",
+    "Reload",
     "RemoteProtocolError",
     "Reply",
     "Request",
@@ -205,6 +214,9 @@ _WHERE = {
     "Gone": "server.abort",
     "Headers": "protocol.headers",
     "InternalServerError": "server.abort",
+    "Job": "server.jobs.job",
+    "JobOptions": "server.jobs.options",
+    "Jobs": "server.jobs.jobs",
     "LengthRequired": "server.abort",
     "Limits": "protocol.limits",
     "LogOutput": "logs.outlet",
@@ -212,10 +224,12 @@ _WHERE = {
     "Moved": "protocol.wire",
     "NotAcceptable": "server.abort",
     "NotFound": "server.abort",
+    "Outcome": "server.jobs.job",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
     "ProxyHeaders": "server.middleware.proxy_headers",
     "RateLimit": "server.middleware.rate_limit",
+    "Reload": "server.reload",
     "Reply": "server.answers",
     "Request": "server.request",
     "RequestID": "server.middleware.request_id",

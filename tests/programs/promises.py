@@ -24,6 +24,7 @@ HOOKS = "programs/test_named_hooks.py::"
 ROUTERS = "programs/test_routers_and_groups.py::"
 THREAD = "programs/test_in_a_thread.py::"
 SMALL = "programs/test_small_routes.py::"
+ORCHESTRA = "programs/test_work_beside_requests.py::"
 APP = "server/test_app.py::"
 SERVING = "server/test_serving.py::"
 RULES = "conformance/test_rules.py::"
@@ -35,7 +36,6 @@ CLIENT = "the client's"
 TOOLS = (
     "a tool beside the server: logs and events of asyncio's own, data classes, command lines, ciphers, object storage"
 )
-JOBS = "work that is scheduled or done beside requests"
 CACHES = "a cache of answers"
 PAGES = "pages that describe an interface"
 PROCESSES = "handlers in processes of their own"
@@ -352,7 +352,40 @@ A_ROUTER_AND_GROUPS = (
     Promise(
         "answers that are kept", (f"{SMALL}test_files_are_cached_and_what_is_missing_is_404",), instead="by clients"
     ),
-    Promise("tasks in the background, and by the clock", apart=JOBS),
+    Promise(
+        "tasks in the background, by a bounded number of threads",
+        (
+            f"{ORCHESTRA}test_a_task_that_is_submitted",
+            f"{ORCHESTRA}test_a_handler_submits_and_answers",
+            f"{ORCHESTRA}test_no_more_threads_than_were_asked_for",
+            "server/test_working.py::test_what_is_handed_in_is_a_task_with_a_name",
+            "server/jobs/test_after.py::test_it_runs_once_the_answer_is_out_and_holds_nothing_up",
+        ),
+        instead="from a start hook rather than before the start: where there are workers, each would do it",
+    ),
+    Promise(
+        "tasks by the clock, with fields from second to year",
+        (
+            f"{ORCHESTRA}test_tasks_by_the_fields_of_a_calendar",
+            "server/jobs/test_times.py::test_fields_above_the_lowest_one_are_any_and_those_below_it_their_first",
+            "server/jobs/test_times.py::test_the_clock_is_put_forward_or_back",
+            "server/test_workers.py::test_a_job_runs_in_one_worker_and_in_another_one_when_that_is_gone",
+        ),
+    ),
+    Promise(
+        "their start and their end are the server's",
+        (
+            f"{ORCHESTRA}test_the_server_starts_and_ends_them",
+            "server/test_working.py::test_what_is_under_way_has_the_grace_and_is_then_cancelled_by_name",
+        ),
+    ),
+    Promise(
+        "a program that is reloaded when its source changes",
+        (
+            "server/test_reloading.py::test_a_change_replaces_the_program_and_nobody_is_refused",
+            "server/test_reloading.py::test_an_open_stream_holds_up_nobody",
+        ),
+    ),
     Promise("a page to try an interface out, and its description", apart=PAGES),
 )
 

@@ -123,6 +123,10 @@ class Served:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
+    async def printed_line(self) -> str:
+        """The next line that was printed."""
+        return (await self._stdout.readline()).decode()
+
     async def printed(self) -> str:
         """All that was printed, once nobody is left who could print."""
         return (await self._stdout.read()).decode()
@@ -484,3 +488,41 @@ def test_other_threads_are_named_before_the_fork(caplog: pytest.LogCaptureFixtur
         thread.join()
     assert "forking beside other threads (" in caplog.text
     assert "a-watcher" in caplog.text
+
+
+# Jobs by the clock
+
+
+async def test_a_job_runs_in_one_worker_and_in_another_one_when_that_is_gone() -> None:
+    middle = """
+@web.every(seconds=0.05)
+def once():
+    os.write(1, f"once {os.getpid()}\\n".encode())
+@web.every(seconds=0.05, each_worker=True)
+def each():
+    os.write(1, f"each {os.getpid()}\\n".encode())
+"""
+    async with serving(middle) as here:
+
+        async def runs(count: int) -> tuple[set[str], set[str]]:
+            """In which processes the next so many runs are."""
+            seen: dict[str, set[str]] = {"once": set(), "each": set()}
+            while count:
+                name, pid = (await here.printed_line()).split()
+                seen[name].add(pid)
+                count -= name == "once"
+            return seen["once"], seen["each"]
+
+        once, each = await runs(20)
+        assert len(once) == 1
+        assert {int(pid) for pid in each} == set(here.workers)
+        (leader,) = once
+        os.kill(int(leader), signal.SIGKILL)
+        await here.serve(3)
+        while (await runs(1))[0] == once:  # what it printed before
+            pass
+        once, _ = await runs(20)
+        assert len(once) == 1
+        assert once <= {str(pid) for pid in here.workers if pid != int(leader)}
+        here.send(signal.SIGTERM)
+        assert await here.process.wait() == 0

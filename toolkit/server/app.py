@@ -1,4 +1,4 @@
-"""App: what an application is made of; how it lives is in `serving.py`, what routes it has in `routers.py`."""
+"""App: what an application is made of. Its life: `serving.py`; its jobs: `working.py`; its routes: `routers.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from toolkit.server.connection import ServerConnection
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.handlers import Handler
 from toolkit.server.running import Running
-from toolkit.server.serving import Serving, check_port
+from toolkit.server.serving import check_port
+from toolkit.server.working import Working
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from toolkit.protocol.headers import HeadersLike
     from toolkit.server.access_log import AccessLog
     from toolkit.server.hooks import Middleware
+    from toolkit.server.jobs.options import JobOptions
+    from toolkit.server.reload import Reload
     from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
     from toolkit.server.templates import Templates
 
@@ -58,7 +61,7 @@ def _check(name: str, value: object, kind: type[object]) -> None:
         raise UseError(f"App({name}={value!r}): expected {kind.__name__}(...)")
 
 
-class App(Serving):
+class App(Working):
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
     Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
@@ -70,7 +73,7 @@ class App(Serving):
     (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
     `headers` go with every answer, those to bytes that are no request included, unless an answer has a field of that
     name itself. `templates` are what `r.render` renders: a directory, or `Templates`. `access_log` writes a line for
-    each exchange: True, or an `AccessLog`.
+    each exchange: True, or an `AccessLog`. `jobs` says how work beside requests is done.
     """
 
     _is_app = True
@@ -94,6 +97,7 @@ class App(Serving):
         access_log: AccessLog | bool | None = None,
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
+        jobs: JobOptions | None = None,
     ) -> None:
         super().__init__(host, port, unix, tls, middlewares)
         if trailing_slash not in ("strict", "redirect", "ignore"):
@@ -113,6 +117,7 @@ class App(Serving):
         self.access_log = _access_log(access_log)
         self.forms = forms
         self.debug = debug
+        self._set_job_options(jobs)
         self.errors: ErrorHandlers | None = None
         self.trailing_slash: SlashPolicy = trailing_slash
         self._table: RouteTable | None = None
@@ -222,15 +227,21 @@ class App(Serving):
         unix: str | None = None,
         tls: ssl.SSLContext | None = None,
         workers: int = 1,
+        reload: bool | Reload = False,
     ) -> None:
         """Serve on a loop of its own (uvloop where it is installed) until `exit()`, SIGINT or SIGTERM.
 
         `workers` processes share the address (0: one for each usable core), each with a loop and a copy of this
-        application, hooks included; SIGHUP replaces them one by one. Raises `NetworkError` when the address cannot be
-        had, `UseError` where processes cannot be forked, `ToolkitError` when workers end before they serve.
+        application, hooks included; SIGHUP replaces them one by one. `reload` is for development: the program runs in
+        another process, which is replaced whenever a source file changes; see `Reload`. Raises `NetworkError` when the
+        address cannot be had, `UseError` where processes cannot be made, `ToolkitError` when workers end before they
+        serve.
         """
         if asyncio._get_running_loop() is not None:  # its own public form raises where there is none
             raise UseError("run() on a running event loop; here it is `await web.serve()`")
+        if reload:
+            self._run_reloading(host, port, unix, tls, workers, reload)
+            return
         if workers != 1:
             from toolkit.server.workers import run_workers  # most programs do without
 
@@ -242,5 +253,23 @@ class App(Serving):
             return
         with asyncio.Runner(loop_factory=loop_factory()) as runner, contextlib.suppress(KeyboardInterrupt):
             runner.run(self._serve_until_signal(host, port, unix, tls))
+
+    def _run_reloading(
+        self,
+        host: str | None,
+        port: int | None,
+        unix: str | None,
+        tls: ssl.SSLContext | None,
+        workers: int,
+        reload: bool | Reload,
+    ) -> None:
+        from toolkit.server.reloading import run_reloading  # for development alone
+
+        if workers != 1:
+            raise UseError(f"run(reload=..., workers={workers}): what is reloaded is one process")
+        host, port = self.host if host is None else host, self.port if port is None else port
+        check_port(port)
+        run_reloading(self, reload, host, port, self.unix if unix is None else unix, tls or self.tls)
+        self._exit_due = False  # likewise
 
     runner = run

@@ -15,7 +15,7 @@ from toolkit.protocol.status import status_line
 from toolkit.server.incoming import Incoming
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from types import TracebackType
 
     from toolkit.protocol.exchange import Exchange
@@ -363,6 +363,17 @@ class Request(Incoming):
     def detach(self) -> None:
         """Somebody else will read the body: after this handler it is held for `Timeouts.hold`, not thrown away."""
         self._detached = True
+
+    def after(self, _function: Callable[..., object], /, *args: object, **kwargs: object) -> None:
+        """Call it once the answer has ended, however it did: `r.after(send_mail, to, subject=subject)`.
+
+        It holds up neither the answer nor the next request, and goes on when the client leaves. A coroutine function
+        runs on the loop, a plain one in a thread; its failure is logged with this request; see `App.submit`. From any
+        thread. Raises `UseError` for what cannot be called.
+        """
+        from toolkit.server.jobs.after import after
+
+        after(self, _function, args, kwargs)
 
     async def disconnected(self) -> None:
         """Returns when the peer has ended its side (FIN) or is gone (reset)."""

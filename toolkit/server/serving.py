@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from toolkit.server.app import App
     from toolkit.server.hooks import Middleware
+    from toolkit.server.jobs.jobs import Jobs
+    from toolkit.server.jobs.lead import Lead
     from toolkit.server.running import Running
 
 __all__ = ["Serving", "check_port"]
@@ -69,6 +71,9 @@ class Serving(Router):
         self.tls = tls
         self._running: Running | None = None
         self._inherited: list[socket.socket] | None = None  # a worker process listens on what its supervisor bound
+        self._lead: Lead | None = None  # of several worker processes, one looks at the clock for jobs
+        self._at_work = False  # the clock counts for jobs
+        self._jobs: Jobs | None = None  # work beside requests, once there is any
         self._start_waiters: list[asyncio.Future[None]] = []
         self._exit_waiters: list[asyncio.Future[None]] = []
         self._ended: asyncio.Future[None] | None = None
@@ -125,10 +130,33 @@ class Serving(Router):
         self._exit_due = True
         try:
             await self._run_start_hooks()
+            self._begin_jobs()
             yield self
         finally:
             await self.exit()
-            await self._run_exit_hooks()  # where nothing was served, `exit` had nothing to end
+            await self._end_jobs(
+                self._applications()[0].timeouts.grace
+            )  # where nothing was served, `exit` had nothing to end
+            await self._run_exit_hooks()
+
+    def _begin_jobs(self) -> None:
+        for app in self._applications():
+            app._at_work, app._lead = True, self._lead
+            if app._jobs is not None:
+                app._jobs.begin(self._lead)
+
+    def _stop_jobs(self) -> None:
+        for app in self._applications():
+            app._at_work = False
+            if app._jobs is not None:
+                app._jobs.stop()
+
+    async def _end_jobs(self, grace: float | None) -> None:
+        """What is under way beside requests has these seconds to end."""
+        self._stop_jobs()
+        at_it = [app._jobs.end(grace) for app in self._applications() if app._jobs is not None]
+        if at_it:
+            await asyncio.gather(*at_it)
 
     # -- running -----------------------------------------------------------------------------------------------
 
@@ -166,19 +194,27 @@ class Serving(Router):
                 self._inherited,
             )
         except BaseException:
+            await self._end_jobs(0)  # what the hooks had handed in
             if any(app._start_hooks for app in self._applications()):
                 await self._run_exit_hooks()  # what the hooks before had opened is closed
             _release(self._exit_waiters)
             raise
         finally:
             self._starting, self._starter = False, None
+        self._begin_jobs()
         _release(self._start_waiters)
         return running
 
     async def _close(self, running: Running) -> None:
+        grace, began = running.app.timeouts.grace, running.loop.time()
         try:
-            await running.stop()
+            self._stop_jobs()
+            try:
+                await running.stop()
+            finally:
+                await self._end_jobs(None if grace is None else began + grace - running.loop.time())
             await self._run_exit_hooks()
+            await self._end_jobs(0)  # what the hooks handed in
         finally:
             if self._running is running:
                 self._running = None

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from toolkit.errors import ToolkitError, UseError
 from toolkit.protocol.aio.loop import loop_factory
+from toolkit.server.jobs.lead import Lead
 from toolkit.server.listening import Shares, address_of
 from toolkit.server.supervision import Command, Kill, Refuse, Start, Supervisor, Tell
 
@@ -76,6 +77,7 @@ def run_workers(app: App, workers: int, host: str, port: int, unix: str | None, 
     _check(workers)
     count = workers or usable_cores()
     shares = Shares(count, host, port, unix)
+    app._lead = lead = Lead()
     try:
         address = address_of(shares.of(0)[0], secure=tls is not None)
         log.info("listening on %s with %d workers, supervisor pid %d", address, count, os.getpid())
@@ -84,6 +86,8 @@ def run_workers(app: App, workers: int, host: str, port: int, unix: str | None, 
             processes.run()
     finally:
         shares.close()
+        app._lead = None
+        lead.close()
     if supervisor.failure is not None:
         raise ToolkitError(f"the workers cannot serve: {supervisor.failure}")
 

@@ -1,0 +1,1 @@
+"""Tests of toolkit/server/jobs, one module for each of its modules."""
