@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.aio.loop import run
     from toolkit.protocol.aio.pair import pair
     from toolkit.protocol.aio.uploads import Upload
+    from toolkit.protocol.cache_control import CacheControl
     from toolkit.protocol.compiled import compiled
     from toolkit.protocol.cookies import Cookie
     from toolkit.protocol.events import Event
@@ -103,6 +104,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "BodyNotReplayable",
     "Busy",
     "CORS",
+    "CacheControl",
     "Compressed",
     "Compression",
     "Conditional",
@@ -187,6 +189,7 @@ _WHERE = {
     "BadRequest": "server.abort",
     "BodyLimit": "server.middleware.body_limit",
     "CORS": "server.middleware.cors",
+    "CacheControl": "protocol.cache_control",
     "Compressed": "server.middleware.compressed",
     "Compression": "server.compression",
     "Conditional": "server.middleware.conditional",
