@@ -74,6 +74,10 @@ if TYPE_CHECKING:
     from toolkit.server.access_log import AccessLog
     from toolkit.server.answers import Deliver, Reply
     from toolkit.server.app import App
+    from toolkit.server.cache.folder import FolderCache
+    from toolkit.server.cache.memory import MemoryCache
+    from toolkit.server.cache.redis import RedisCache
+    from toolkit.server.cache.store import CacheStore
     from toolkit.server.compression import Compression
     from toolkit.server.feed import EventFeed
     from toolkit.server.middleware.added_headers import AddedHeaders, SecurityHeaders
@@ -105,6 +109,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Busy",
     "CORS",
     "CacheControl",
+    "CacheStore",
     "Compressed",
     "Compression",
     "Conditional",
@@ -120,6 +125,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Event",
     "EventFeed",
     "Exchange",
+    "FolderCache",
     "Forbidden",
     "Form",
     "FormLimits",
@@ -132,6 +138,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Limits",
     "LocalProtocolError",
     "LogOutput",
+    "MemoryCache",
     "MethodNotAllowed",
     "Moved",
     "NetworkError",
@@ -144,6 +151,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "ProxyHeaders",
     "RateLimit",
     "ReadTimeout",
+    "RedisCache",
     "RemoteProtocolError",
     "Reply",
     "Request",
@@ -190,6 +198,7 @@ _WHERE = {
     "BodyLimit": "server.middleware.body_limit",
     "CORS": "server.middleware.cors",
     "CacheControl": "protocol.cache_control",
+    "CacheStore": "server.cache.store",
     "Compressed": "server.middleware.compressed",
     "Compression": "server.compression",
     "Conditional": "server.middleware.conditional",
@@ -201,6 +210,7 @@ _WHERE = {
     "Event": "protocol.events",
     "EventFeed": "server.feed",
     "Exchange": "protocol.exchange",
+    "FolderCache": "server.cache.folder",
     "Forbidden": "server.abort",
     "Form": "protocol.aio.forms",
     "FormLimits": "protocol.limits",
@@ -211,6 +221,7 @@ _WHERE = {
     "LengthRequired": "server.abort",
     "Limits": "protocol.limits",
     "LogOutput": "logs.outlet",
+    "MemoryCache": "server.cache.memory",
     "MethodNotAllowed": "server.abort",
     "Moved": "protocol.wire",
     "NotAcceptable": "server.abort",
@@ -219,6 +230,7 @@ _WHERE = {
     "PreconditionRequired": "server.abort",
     "ProxyHeaders": "server.middleware.proxy_headers",
     "RateLimit": "server.middleware.rate_limit",
+    "RedisCache": "server.cache.redis",
     "Reply": "server.answers",
     "Request": "server.request",
     "RequestID": "server.middleware.request_id",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from toolkit.protocol.headers import HeadersLike
     from toolkit.server.access_log import AccessLog
+    from toolkit.server.cache.store import CacheStore
     from toolkit.server.hooks import Middleware
     from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
     from toolkit.server.templates import Templates
@@ -52,6 +53,14 @@ def _access_log(access_log: AccessLog | bool | None) -> AccessLog | None:
     return Found() if access_log is True else access_log
 
 
+def _store(cache: CacheStore | bool) -> CacheStore | bool:
+    if not isinstance(cache, bool):
+        from toolkit.server.cache.caching import check_store  # likewise
+
+        check_store(cache)
+    return cache
+
+
 def _check(name: str, value: object, kind: type[object]) -> None:
     """That an option is what it is documented to be: later it would fail in the middle of a request."""
     if not isinstance(value, kind):
@@ -62,15 +71,16 @@ class App(Serving):
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
     Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
-    free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
-    is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
-    requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
-    failed handlers to whoever asked: for development alone. `middlewares` stand around everything, the first one
-    outermost. `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict"
-    (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
-    `headers` go with every answer, those to bytes that are no request included, unless an answer has a field of that
-    name itself. `templates` are what `r.render` renders: a directory, or `Templates`. `access_log` writes a line for
-    each exchange: True, or an `AccessLog`.
+    free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request is
+    complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in requests;
+    any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of failed
+    handlers to whoever asked: for development alone. `middlewares` stand around everything, the first one outermost.
+    `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict" (404),
+    "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies. `headers` go
+    with every answer, those to bytes that are no request included, unless an answer has a field of that name itself.
+    `templates` are what `r.render` renders: a directory, or `Templates`. `access_log` writes a line for each exchange:
+    True, or an `AccessLog`. `cache` is where the answers are kept that `@web.cache` is to keep: in memory, or in
+    another store; False: nowhere.
     """
 
     _is_app = True
@@ -92,6 +102,7 @@ class App(Serving):
         headers: HeadersLike | None = None,
         templates: str | os.PathLike[str] | Templates | None = None,
         access_log: AccessLog | bool | None = None,
+        cache: CacheStore | bool = True,
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
     ) -> None:
@@ -111,6 +122,7 @@ class App(Serving):
         self.common = common_lines(headers)
         self.templates = None if templates is None else _templates(templates, debug)
         self.access_log = _access_log(access_log)
+        self._kept_in = _store(cache)
         self.forms = forms
         self.debug = debug
         self.errors: ErrorHandlers | None = None
