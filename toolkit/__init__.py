@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.aio.loop import run
     from toolkit.protocol.aio.pair import pair
     from toolkit.protocol.aio.uploads import Upload
+    from toolkit.protocol.cache_control import CacheControl
     from toolkit.protocol.compiled import compiled
     from toolkit.protocol.cookies import Cookie
     from toolkit.protocol.events import Event
@@ -73,6 +74,10 @@ if TYPE_CHECKING:
     from toolkit.server.access_log import AccessLog
     from toolkit.server.answers import Deliver, Reply
     from toolkit.server.app import App
+    from toolkit.server.cache.folder import FolderCache
+    from toolkit.server.cache.memory import MemoryCache
+    from toolkit.server.cache.redis import RedisCache
+    from toolkit.server.cache.store import CacheStore
     from toolkit.server.compression import Compression
     from toolkit.server.feed import EventFeed
     from toolkit.server.jobs.job import Job, Outcome
@@ -107,6 +112,8 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "BodyNotReplayable",
     "Busy",
     "CORS",
+    "CacheControl",
+    "CacheStore",
     "Compressed",
     "Compression",
     "Conditional",
@@ -122,6 +129,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Event",
     "EventFeed",
     "Exchange",
+    "FolderCache",
     "Forbidden",
     "Form",
     "FormLimits",
@@ -137,6 +145,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Limits",
     "LocalProtocolError",
     "LogOutput",
+    "MemoryCache",
     "MethodNotAllowed",
     "Moved",
     "NetworkError",
@@ -151,6 +160,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "RateLimit",
     "ReadTimeout",
     "Reload",
+    "RedisCache",
     "RemoteProtocolError",
     "Reply",
     "Request",
@@ -196,6 +206,8 @@ _WHERE = {
     "BadRequest": "server.abort",
     "BodyLimit": "server.middleware.body_limit",
     "CORS": "server.middleware.cors",
+    "CacheControl": "protocol.cache_control",
+    "CacheStore": "server.cache.store",
     "Compressed": "server.middleware.compressed",
     "Compression": "server.compression",
     "Conditional": "server.middleware.conditional",
@@ -207,6 +219,7 @@ _WHERE = {
     "Event": "protocol.events",
     "EventFeed": "server.feed",
     "Exchange": "protocol.exchange",
+    "FolderCache": "server.cache.folder",
     "Forbidden": "server.abort",
     "Form": "protocol.aio.forms",
     "FormLimits": "protocol.limits",
@@ -220,6 +233,7 @@ _WHERE = {
     "LengthRequired": "server.abort",
     "Limits": "protocol.limits",
     "LogOutput": "logs.outlet",
+    "MemoryCache": "server.cache.memory",
     "MethodNotAllowed": "server.abort",
     "Moved": "protocol.wire",
     "NotAcceptable": "server.abort",
@@ -230,6 +244,7 @@ _WHERE = {
     "ProxyHeaders": "server.middleware.proxy_headers",
     "RateLimit": "server.middleware.rate_limit",
     "Reload": "server.reload",
+    "RedisCache": "server.cache.redis",
     "Reply": "server.answers",
     "Request": "server.request",
     "RequestID": "server.middleware.request_id",

@@ -24,6 +24,7 @@ NOT_LOADED = (
     "jinja2",
     "multipart",
     "pytest",
+    "redis",
     "uvicorn",
     "uvloop",
     "xmltodict",

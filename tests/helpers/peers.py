@@ -12,7 +12,12 @@ import shutil
 
 __all__ = ["missing", "required"]
 
-PROGRAMS = {"nginx": "/usr/sbin/nginx", "curl": "/usr/bin/curl", "chromium": "/usr/bin/chromium"}
+PROGRAMS = {
+    "nginx": "/usr/sbin/nginx",
+    "curl": "/usr/bin/curl",
+    "chromium": "/usr/bin/chromium",
+    "redis-server": "/usr/bin/redis-server",
+}
 PACKAGES = ("aiohttp", "httpx")
 
 

@@ -25,6 +25,7 @@ ROUTERS = "programs/test_routers_and_groups.py::"
 THREAD = "programs/test_in_a_thread.py::"
 SMALL = "programs/test_small_routes.py::"
 ORCHESTRA = "programs/test_work_beside_requests.py::"
+KEPT = "programs/test_kept_answers.py::"
 APP = "server/test_app.py::"
 SERVING = "server/test_serving.py::"
 RULES = "conformance/test_rules.py::"
@@ -36,7 +37,6 @@ CLIENT = "the client's"
 TOOLS = (
     "a tool beside the server: logs and events of asyncio's own, data classes, command lines, ciphers, object storage"
 )
-CACHES = "a cache of answers"
 PAGES = "pages that describe an interface"
 PROCESSES = "handlers in processes of their own"
 
@@ -350,7 +350,11 @@ A_ROUTER_AND_GROUPS = (
         ),
     ),
     Promise(
-        "answers that are kept", (f"{SMALL}test_files_are_cached_and_what_is_missing_is_404",), instead="by clients"
+        "answers that are kept",
+        (
+            f"{SMALL}test_files_are_cached_and_what_is_missing_is_404",
+            f"{KEPT}test_a_slow_page_is_made_once_for_each_path",
+        ),
     ),
     Promise(
         "tasks in the background, by a bounded number of threads",
@@ -427,7 +431,25 @@ BESIDE_OTHER_WORK = (
             "logs/test_console.py::test_colors",
         ),
     ),
-    Promise("answers kept in memory, in files, on another server", apart=CACHES),
+    Promise(
+        "answers kept in memory, in files, on another server, by path and the parameters that matter",
+        (
+            f"{KEPT}test_a_slow_page_is_made_once_for_each_path",
+            "server/cache/test_redis.py::test_an_application_with_it",
+            "server/cache/test_memory.py::test_the_one_not_used_for_longest_goes_first",
+            "server/cache/test_folder.py::test_processes_share_a_folder",
+        ),
+    ),
+    Promise(
+        "a cache for some requests and some answers; the function without it; what is forgotten",
+        (
+            f"{KEPT}test_it_is_for_some_requests_some_answers_and_as_long_as_is_said",
+            f"{KEPT}test_the_function_without_its_cache_and_an_entry_that_is_forgotten",
+            f"{KEPT}test_nothing_is_kept_unless_a_function_says_so_and_nothing_at_all_if_that_is_wanted",
+            "server/cache/test_many_visitors.py::test_a_visitor_has_no_say_unless_it_is_given_to_him",
+        ),
+        instead="a key is made of what was asked for, and never of a function's name: two pages would be one",
+    ),
 )
 
 A_FEW_ROUTES = (

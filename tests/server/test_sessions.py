@@ -9,7 +9,7 @@ import pytest
 from toolkit import Abort, App, CookieSessions, Request, Response, Session
 from toolkit.errors import UseError
 from toolkit.protocol.cookies import parse_set_cookie
-from toolkit.server.hooks import _call
+from toolkit.server.hooks import call
 from toolkit.server.signing import Signer
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def around(handler: Callable[[Request], object], sessions: CookieSessions = SESS
     web = App(port=0)
 
     async def inner(r: Request) -> object:
-        return await _call(handler, r)
+        return await call(handler, r)
 
     @web.route("/", ("GET", "HEAD"))
     async def outer(r: Request) -> object:

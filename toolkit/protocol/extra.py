@@ -15,7 +15,7 @@ __all__ = ["Extra"]
 class Extra:
     """What an application adds to an exchange beside its messages, and what was read out of them and is kept."""
 
-    __slots__ = ("before_head", "cookies", "failing", "fields", "form", "host", "request_id", "session")
+    __slots__ = ("before_head", "cookies", "failing", "fields", "form", "host", "on_answer", "request_id", "session")
 
     def __init__(self) -> None:
         self.fields: Fields = []  # they go out with the head, whoever sends it
@@ -25,6 +25,9 @@ class Extra:
         self.session: object = None
         self.request_id: str | None = None
         self.host: str | None = None  # that was asked for, by the word of a trusted proxy
+        self.on_answer: Callable[[object], None] | None = (
+            None  # told of a whole answer that is awaited, as it was given
+        )
         self.failing = False  # an error handler of the application runs: what it raises is not given to another
 
     def take(self) -> Fields:

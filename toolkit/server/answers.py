@@ -16,6 +16,7 @@ from toolkit.server.streams import Threaded, close_source, relay_owned
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from toolkit.protocol.cookies import Cookie
     from toolkit.server.files import FileSpec, Outcome
@@ -73,6 +74,9 @@ class Answer:
 
     def __await__(self) -> Generator[None, None, None]:
         request = current_request()
+        extra = request._extra
+        if extra is not None and extra.on_answer is not None:
+            extra.on_answer(self)
         running = request._connection.running
         if len(self.body) >= running.compressed_from and not self.final:
             given = running.compressed(request, self)
@@ -83,6 +87,36 @@ class Answer:
             return
         request.answer(self.status, self.fields, self.body, self.lines)
         yield from ()  # an awaitable is an iterator; this one never waits
+
+
+class CodedForms:
+    """What compression made of a body that is sent again: by coding and level. `room` is asked before one is kept."""
+
+    __slots__ = ("_forms", "room")
+
+    def __init__(self) -> None:
+        self._forms: dict[tuple[str, int | None], bytes] = {}
+        self.room: Callable[[int], bool] | None = None
+
+    def get(self, coding: str, level: int | None) -> bytes | None:
+        """The body in this coding, if it was made before."""
+        return self._forms.get((coding, level))
+
+    def put(self, coding: str, level: int | None, coded: bytes) -> None:
+        """Keep it, if there is room for so many bytes."""
+        room = self.room
+        if room is None or room(len(coded)):
+            self._forms[coding, level] = coded
+
+
+class KeptAnswer(Answer):
+    """An answer that is given more than once; what was done for one request need not be done for the next."""
+
+    __slots__ = ("coded",)
+
+    def __init__(self, status: int, fields: Fields, body: bytes, coded: CodedForms) -> None:
+        super().__init__(status, fields, body)
+        self.coded = coded
 
 
 def make(status: int, headers: HeadersLike | None, content_type: ContentType, body: bytes) -> Answer:

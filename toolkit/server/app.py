@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from toolkit.protocol.headers import HeadersLike
     from toolkit.server.access_log import AccessLog
+    from toolkit.server.cache.store import CacheStore
     from toolkit.server.hooks import Middleware
     from toolkit.server.jobs.options import JobOptions
     from toolkit.server.reload import Reload
@@ -55,6 +56,14 @@ def _access_log(access_log: AccessLog | bool | None) -> AccessLog | None:
     return Found() if access_log is True else access_log
 
 
+def _store(cache: CacheStore | bool) -> CacheStore | bool:
+    if not isinstance(cache, bool):
+        from toolkit.server.cache.caching import check_store  # likewise
+
+        check_store(cache)
+    return cache
+
+
 def _check(name: str, value: object, kind: type[object]) -> None:
     """That an option is what it is documented to be: later it would fail in the middle of a request."""
     if not isinstance(value, kind):
@@ -64,16 +73,24 @@ def _check(name: str, value: object, kind: type[object]) -> None:
 class App(Working):
     """An application: handlers by path, served over TCP, TLS, a Unix socket, or in memory.
 
-    Nothing here belongs to an event loop until it is served, so an `App` can be made at import time. `port=0` takes a
-    free port; `server_address` tells which. `on_eof` says what a client's half-close does to a handler whose request
-    is complete: "answer" (it is still answered) or "cancel". `accept_codings` are the content codings taken in
-    requests; any other is answered 415. `forms` bounds `r.form()` and `r.multipart()`. `debug` shows the tracebacks of
-    failed handlers to whoever asked: for development alone. `middlewares` stand around everything, the first one
-    outermost. `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict"
-    (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
-    `headers` go with every answer, those to bytes that are no request included, unless an answer has a field of that
-    name itself. `templates` are what `r.render` renders: a directory, or `Templates`. `access_log` writes a line for
-    each exchange: True, or an `AccessLog`. `jobs` says how work beside requests is done.
+    Nothing here belongs to an event loop until it is served, so an `App` can be made at import time.
+
+    - `port=0` takes a free port; `server_address` tells which.
+    - `on_eof` says what a client's half-close does to a handler whose request is complete: "answer" (it is still
+      answered) or "cancel".
+    - `accept_codings` are the content codings taken in requests; any other is answered 415.
+    - `compression` says what becomes of large returned bodies.
+    - `forms` bounds `r.form()` and `r.multipart()`.
+    - `debug` shows the tracebacks of failed handlers to whoever asked: for development alone.
+    - `headers` go with every answer, those to bytes that are no request included, unless an answer has a field of that
+      name itself.
+    - `templates` are what `r.render` renders: a directory, or `Templates`.
+    - `access_log` writes a line for each exchange: True, or an `AccessLog`.
+    - `cache` is where the answers are kept that `@web.cache` is to keep: in memory, or in another store; False: nowhere.
+    - `jobs` says how work beside requests is done.
+    - `middlewares` stand around everything, the first one outermost.
+    - `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict" (404),
+      "redirect" (308) or "ignore" (it is found).
     """
 
     _is_app = True
@@ -95,6 +112,7 @@ class App(Working):
         headers: HeadersLike | None = None,
         templates: str | os.PathLike[str] | Templates | None = None,
         access_log: AccessLog | bool | None = None,
+        cache: CacheStore | bool = True,
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
         jobs: JobOptions | None = None,
@@ -115,6 +133,7 @@ class App(Working):
         self.common = common_lines(headers)
         self.templates = None if templates is None else _templates(templates, debug)
         self.access_log = _access_log(access_log)
+        self._kept_in = _store(cache)
         self.forms = forms
         self.debug = debug
         self._set_job_options(jobs)

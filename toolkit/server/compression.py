@@ -30,12 +30,13 @@ from toolkit.protocol.fields import find_field, join_fields
 from toolkit.protocol.headers import encode_fields
 from toolkit.protocol.media_types import is_compressible
 from toolkit.protocol.negotiate import choose_coding
-from toolkit.server.answers import Answer, Streamed
+from toolkit.server.answers import Answer, KeptAnswer, Streamed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from toolkit.protocol.fields import Fields
+    from toolkit.server.answers import CodedForms
     from toolkit.server.request import Request
 
 __all__ = [
@@ -105,18 +106,26 @@ def encode_body(body: bytes, coding: str, level: int | None = None) -> bytes:
 class CodedBody:
     """A body that is coded on its way out, off the loop, one piece after the other: a source for `Streamed`."""
 
-    __slots__ = ("body", "coding", "level")
+    __slots__ = ("body", "coding", "kept", "level")
 
-    def __init__(self, body: bytes, coding: str, level: int | None) -> None:
+    def __init__(self, body: bytes, coding: str, level: int | None, kept: CodedForms | None = None) -> None:
         self.body = body
         self.coding = coding
         self.level = level
+        self.kept = kept  # where the whole of it goes besides
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         loop, encoder = asyncio.get_running_loop(), make_encoder(self.coding, self.level)
+        pieces = []
         for start in range(0, len(self.body), PIECE):
-            yield await loop.run_in_executor(None, encoder.encode, self.body[start : start + PIECE])
-        yield encoder.finish()
+            piece = await loop.run_in_executor(None, encoder.encode, self.body[start : start + PIECE])
+            if self.kept is not None:
+                pieces.append(piece)
+            yield piece
+        end = encoder.finish()
+        if self.kept is not None:
+            self.kept.put(self.coding, self.level, b"".join([*pieces, end]))
+        yield end
 
 
 def has_credentials(request: Request, fields: Fields) -> bool:
@@ -162,10 +171,15 @@ def compressed(request: Request, answer: Answer, options: Compression | None = N
     if coding is None:
         return _final(status, fields, body)
     level = options.levels.get(coding)
-    if len(body) > OFFLOAD:
-        pairs = [(name.decode("latin-1"), value) for name, value in _coded(fields, coding)]
-        return Streamed(status, pairs, CodedBody(body, coding, level))
-    coded = encode_body(body, coding, level)
+    kept = answer.coded if isinstance(answer, KeptAnswer) else None
+    coded = None if kept is None else kept.get(coding, level)
+    if coded is None:
+        if len(body) > OFFLOAD:
+            pairs = [(name.decode("latin-1"), value) for name, value in _coded(fields, coding)]
+            return Streamed(status, pairs, CodedBody(body, coding, level, kept))
+        coded = encode_body(body, coding, level)
+        if kept is not None:
+            kept.put(coding, level, coded)
     return _final(status, fields, body) if len(coded) >= len(body) else _final(status, _coded(fields, coding), coded)
 
 

@@ -38,9 +38,13 @@ def is_coroutine_function(handler: Handler) -> bool:
 def in_thread(handler: Handler) -> Coroutine:
     """A plain function, called in a thread of the loop's: what it waits for holds up nobody else.
 
-    It has the request to read from and a value to return; everything that is awaited belongs to the loop. Raises
-    `UseError` for a coroutine function.
+    It has the request to read from and a value to return; everything that is awaited belongs to the loop. What stands
+    around such a function and belongs to the loop itself has an `in_thread` of its own. Raises `UseError` for a
+    coroutine function.
     """
+    own: Callable[[], Coroutine] | None = getattr(handler, "in_thread", None)
+    if own is not None:
+        return own()
     if is_coroutine_function(handler):
         raise UseError(f"thread=True for {described(handler)}: it is a coroutine function, which never holds up others")
 

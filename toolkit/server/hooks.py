@@ -23,7 +23,17 @@ from toolkit.server.request import AnswerComplete
 if TYPE_CHECKING:
     from toolkit.server.request import Request
 
-__all__ = ["Hooks", "Layer", "Middleware", "check_middlewares", "compose", "endpoint", "fallback", "is_decorator"]
+__all__ = [
+    "Hooks",
+    "Layer",
+    "Middleware",
+    "call",
+    "check_middlewares",
+    "compose",
+    "endpoint",
+    "fallback",
+    "is_decorator",
+]
 
 Middleware: TypeAlias = Callable[..., object]
 
@@ -69,7 +79,7 @@ def endpoint(handler: Handler) -> Coroutine:
     """A handler of any kind as a coroutine function of the request alone; its parameters are the request's."""
 
     async def call_handler(request: Request) -> object:
-        return await _call(handler, request, **request.path_params)
+        return await call(handler, request, **request.path_params)
 
     return call_handler
 
@@ -79,7 +89,7 @@ def fallback(hooks: Sequence[Handler], status: int, message: str, headers: dict[
 
     async def call_hooks(request: Request) -> object:
         for hook in hooks:
-            value = await _call(hook, request)
+            value = await call(hook, request)
             if value is not None or request._out is not IDLE:
                 return value
         raise named_abort(status, message, headers)
@@ -87,7 +97,8 @@ def fallback(hooks: Sequence[Handler], status: int, message: str, headers: dict[
     return call_hooks
 
 
-async def _call(function: Handler, request: Request, /, **parameters: object) -> object:
+async def call(function: Handler, request: Request, /, **parameters: object) -> object:
+    """Call a handler of any kind, and wait for it."""
     try:
         value = function(request, **parameters)
         if isinstance(value, Awaitable) and not isinstance(value, Answer):
@@ -101,7 +112,7 @@ def _hooked(hooks: Hooks, inner: Coroutine) -> Coroutine:
     async def call_hooked(request: Request) -> object:
         try:
             for hook in hooks.before:
-                value = await _call(hook, request)
+                value = await call(hook, request)
                 if value is not None or request._out is not IDLE:
                     return value
             return await inner(request)
@@ -115,7 +126,7 @@ async def _call_each(hooks: Sequence[Handler], request: Request) -> None:
     """All of them, whichever of them fail: each may have something of its own to end."""
     if hooks:
         try:
-            await _call(hooks[0], request)
+            await call(hooks[0], request)
         finally:
             await _call_each(hooks[1:], request)
 
@@ -163,6 +174,6 @@ def _decorated(decorator: Middleware, inner: Coroutine) -> Coroutine:
         raise UseError(f"the middleware {described(decorator)} takes a handler alone, and returned no callable")
 
     async def call_wrapper(request: Request) -> object:
-        return await _call(wrapper, request, **request.path_params)
+        return await call(wrapper, request, **request.path_params)
 
     return call_wrapper

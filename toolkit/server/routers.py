@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from toolkit.server.app import App
+    from toolkit.server.cache.caching import Caching
+    from toolkit.server.cache.store import CacheStore
     from toolkit.server.static_options import StaticOptions
 
 __all__ = ["Declared", "Included", "RouteOptions", "Router"]
@@ -118,6 +120,7 @@ class Router:
         self.converters: dict[str, Converter] = {}
         self._taken: dict[tuple[str, str], Handler] = {}
         self._above: list[Router] = []  # where it is included: they hear of changes
+        self._caching: Caching | None = None
 
     # -- routes ------------------------------------------------------------------------------------------------
 
@@ -260,6 +263,21 @@ class Router:
             raise UseError(f"add_converter({name!r}): expected a new name, an identifier")
         self.converters[name] = Converter(parse, format)
         self._changed()
+
+    @property
+    def cache(self) -> Caching:
+        """The cache of answers: `@web.cache(60)` below a route's decorator keeps what the handler answers for 60 s.
+
+        `await web.cache.forget(path)` drops what is kept of a path, `clear()` everything; see `Caching`.
+        """
+        caching = self._caching
+        if caching is None:
+            from toolkit.server.cache.caching import Caching as Found  # most programs do without
+
+            caching = self._caching = Found(self._kept_in)
+        return caching
+
+    _kept_in: CacheStore | bool | None = None  # an application has a store
 
     # -- what is around them -----------------------------------------------------------------------------------
 

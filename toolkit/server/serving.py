@@ -123,6 +123,8 @@ class Serving(Router):
                     value = hook()
                     if inspect.isawaitable(value):
                         await value
+                if app._caching is not None:
+                    await app._caching.close()  # after the hooks, which may have something to forget
 
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncIterator[Self]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from toolkit.server.incoming import Incoming
     from toolkit.server.request import Request
 
-__all__ = ["CookieSessions", "session_of"]
+__all__ = ["CookieSessions", "is_used", "session_of"]
 
 log = logging.getLogger("toolkit.server")
 
@@ -99,6 +99,11 @@ class Visit:
         self._saved: bytes | None = None  # what it was when the answer's head was formed
         self.data: dict[str, Json] | None = None
 
+    @property
+    def is_used(self) -> bool:
+        """It was read, or there is something to be read."""
+        return self.data is not None or self._options.cookie in self._r.cookies
+
     def open(self) -> dict[str, Json]:
         """Read the cookie, once."""
         if self.data is None:
@@ -154,3 +159,9 @@ def session_of(r: Incoming) -> dict[str, Json]:
     if not isinstance(visit, Visit):
         raise UseError(r._say("r.session without sessions; add the middleware CookieSessions(secret)"))
     return visit.open()
+
+
+def is_used(r: Incoming) -> bool:
+    """Whether this visitor has a session: one was read in this request, or there is a cookie for it."""
+    visit = None if r._extra is None else r._extra.session
+    return isinstance(visit, Visit) and visit.is_used

@@ -36,6 +36,7 @@ from toolkit.server.static_options import StaticOptions, freshness_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
+    from toolkit.protocol.cache_control import CacheControl
     from toolkit.server.answers import ContentType
     from toolkit.server.request import Request
 
@@ -62,7 +63,7 @@ class StaticServer:
         chunk_size: int | None = None,
         page_dir: str | None = None,
         index: str | None = None,
-        cache_control: Mapping[str, object] | str | None = None,
+        cache_control: Mapping[str, object] | CacheControl | str | None = None,
         *,
         options: StaticOptions | None = None,
     ) -> None:

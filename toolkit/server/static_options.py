@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import UseError
+from toolkit.protocol.cache_control import CacheControl
 from toolkit.server.compression import Compression
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class StaticOptions:
 
     max_age: int | None = None
     immutable: bool = False
-    cache_control: str | Mapping[str, object] | None = None
+    cache_control: CacheControl | str | Mapping[str, object] | None = None
     index: str | None = "index.html"
     listing: bool = False
     dotfiles: bool = False
@@ -63,14 +64,15 @@ class StaticOptions:
         if self.cache_control is not None:
             return freshness_of(self.cache_control)
         if self.immutable:
-            return f"public, max-age={YEAR if self.max_age is None else self.max_age}, immutable"
-        return None if self.max_age is None else f"public, max-age={self.max_age}"
+            max_age = YEAR if self.max_age is None else self.max_age
+            return str(CacheControl(public=True, max_age=max_age, immutable=True))
+        return None if self.max_age is None else str(CacheControl(public=True, max_age=self.max_age))
 
 
-def freshness_of(cache_control: Mapping[str, object] | str) -> str:
+def freshness_of(cache_control: Mapping[str, object] | CacheControl | str) -> str:
     """A cache-control field as it stands on the wire; {"max-age": 60, "public": True} or the text itself."""
-    if isinstance(cache_control, str):
-        return cache_control
+    if isinstance(cache_control, (str, CacheControl)):
+        return str(cache_control)
     return ", ".join(_directive(name, value) for name, value in cache_control.items() if value is not False)
 
 

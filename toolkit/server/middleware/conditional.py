@@ -19,12 +19,22 @@ if TYPE_CHECKING:
     from toolkit.server.handlers import Coroutine
     from toolkit.server.request import Request
 
-__all__ = ["Conditional"]
+__all__ = ["Conditional", "by_conditions", "tag_of"]
 
 OFFLOAD: Final = 1024 * 1024  #: bytes; blake2b does 1 GB/s, so this holds the loop for a millisecond
 #: What a 304 says of the representation (RFC 9110 15.4.5); the rest the client has.
 KEPT: Final = frozenset(
-    [b"cache-control", b"content-location", b"date", b"etag", b"expires", b"last-modified", b"set-cookie", b"vary"]
+    [
+        b"age",
+        b"cache-control",
+        b"content-location",
+        b"date",
+        b"etag",
+        b"expires",
+        b"last-modified",
+        b"set-cookie",
+        b"vary",
+    ]
 )
 
 
@@ -47,34 +57,34 @@ class Conditional:
         if isinstance(answer, Streamed) or answer.status != 200:
             return answer
         fields = answer.fields
-        etag = find_field(fields, b"etag")
-        if etag is None and self.hashed and answer.body:
-            etag = await _tag_of(answer.body)
-            fields = [*fields, (b"etag", etag)]
-        conditions = read_conditions(r._head.fields)
-        if conditions is not None:
-            modified = find_field(fields, b"last-modified")
-            verdict = evaluate(
-                r.method,
-                conditions,
-                None if etag is None else etag.decode("latin-1"),
-                None if modified is None else parse_http_date(modified.decode("latin-1")),
-            )
-            if verdict == 304:
-                would_be = Answer(200, fields, answer.body)
-                would_be.final = answer.final
-                sent = fields_when_sent(r, would_be)  # RFC 9110 15.4.5: vary and the tag as the 200 would have them
-                return Answer(304, [pair for pair in sent if pair[0].lower() in KEPT], b"")
-            if verdict == 412:
-                raise Abort(reason_phrase(412), 412)
-        if fields is answer.fields:
-            return answer
-        tagged = Answer(200, fields, answer.body)
-        tagged.final = answer.final
-        return tagged
+        if find_field(fields, b"etag") is None and self.hashed and answer.body:
+            answer, final = Answer(200, [*fields, (b"etag", await tag_of(answer.body))], answer.body), answer.final
+            answer.final = final
+        return by_conditions(r, answer)
 
 
-async def _tag_of(body: bytes) -> bytes:
+def by_conditions(r: Request, answer: Answer) -> Answer:
+    """What the request's conditions make of a 200 to GET or HEAD: itself, or a 304. Raises `Abort` for a 412."""
+    conditions = read_conditions(r._head.fields)
+    if conditions is None:
+        return answer
+    etag, modified = find_field(answer.fields, b"etag"), find_field(answer.fields, b"last-modified")
+    verdict = evaluate(
+        r.method,
+        conditions,
+        None if etag is None else etag.decode("latin-1"),
+        None if modified is None else parse_http_date(modified.decode("latin-1")),
+    )
+    if verdict == 304:
+        sent = fields_when_sent(r, answer)  # RFC 9110 15.4.5: vary and the tag as the 200 would have them
+        return Answer(304, [pair for pair in sent if pair[0].lower() in KEPT], b"")
+    if verdict == 412:
+        raise Abort(reason_phrase(412), 412)
+    return answer
+
+
+async def tag_of(body: bytes) -> bytes:
+    """An entity tag out of a body."""
     if len(body) > OFFLOAD:
         return await asyncio.get_running_loop().run_in_executor(None, _hash, body)
     return _hash(body)
