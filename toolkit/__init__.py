@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from toolkit.server.app import App
     from toolkit.server.compression import Compression
     from toolkit.server.feed import EventFeed
+    from toolkit.server.identity import Process, current_process
     from toolkit.server.middleware.added_headers import AddedHeaders, SecurityHeaders
     from toolkit.server.middleware.body_limit import BodyLimit
     from toolkit.server.middleware.compressed import Compressed
@@ -84,6 +85,9 @@ if TYPE_CHECKING:
     from toolkit.server.middleware.rate_limit import RateLimit
     from toolkit.server.middleware.request_id import RequestID
     from toolkit.server.middleware.time_limit import TimeLimit
+    from toolkit.server.processes.copies import RequestCopy
+    from toolkit.server.processes.failures import ProcessDied, ProcessesBusy, ProcessTimeout
+    from toolkit.server.processes.options import Processes
     from toolkit.server.request import Request
     from toolkit.server.routers import Router
     from toolkit.server.sessions import CookieSessions
@@ -138,6 +142,11 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "PoolTimeout",
     "PreconditionFailed",
     "PreconditionRequired",
+    "Process",
+    "ProcessDied",
+    "ProcessTimeout",
+    "Processes",
+    "ProcessesBusy",
     "ProtocolError",
     "ProxyHeaders",
     "RateLimit",
@@ -145,6 +154,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "RemoteProtocolError",
     "Reply",
     "Request",
+    "RequestCopy",
     "RequestID",
     "RequestTimeout",
     "Response",
@@ -172,6 +182,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "WriteTimeout",
     "__version__",
     "compiled",
+    "current_process",
     "log",
     "log_to",
     "pair",
@@ -214,10 +225,16 @@ _WHERE = {
     "NotFound": "server.abort",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
+    "Process": "server.identity",
+    "ProcessDied": "server.processes.failures",
+    "ProcessTimeout": "server.processes.failures",
+    "Processes": "server.processes.options",
+    "ProcessesBusy": "server.processes.failures",
     "ProxyHeaders": "server.middleware.proxy_headers",
     "RateLimit": "server.middleware.rate_limit",
     "Reply": "server.answers",
     "Request": "server.request",
+    "RequestCopy": "server.processes.copies",
     "RequestID": "server.middleware.request_id",
     "RequestTimeout": "server.abort",
     "Response": "client.response",
@@ -238,6 +255,7 @@ _WHERE = {
     "UnsupportedMediaType": "server.abort",
     "Upload": "protocol.aio.uploads",
     "compiled": "protocol.compiled",
+    "current_process": "server.identity",
     "log": "logs.console",
     "log_to": "logs.outlet",
     "pair": "protocol.aio.pair",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
@@ -13,8 +13,10 @@ from toolkit.server.added import common_lines
 from toolkit.server.binding import bind
 from toolkit.server.compression import Compression
 from toolkit.server.connection import ServerConnection
+from toolkit.server.current import CURRENT
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.handlers import Handler
+from toolkit.server.identity import check_may_serve
 from toolkit.server.running import Running
 from toolkit.server.serving import Serving, check_port
 
@@ -26,12 +28,16 @@ if TYPE_CHECKING:
     from toolkit.protocol.headers import HeadersLike
     from toolkit.server.access_log import AccessLog
     from toolkit.server.hooks import Middleware
+    from toolkit.server.processes.options import Processes
+    from toolkit.server.processes.pools import Pools
     from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
     from toolkit.server.templates import Templates
 
 __all__ = ["App"]
 
 _H = TypeVar("_H", bound=Handler)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 CODINGS = frozenset(["gzip", "deflate", "br", "zstd"])
 
@@ -70,7 +76,7 @@ class App(Serving):
     (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
     `headers` go with every answer, those to bytes that are no request included, unless an answer has a field of that
     name itself. `templates` are what `r.render` renders: a directory, or `Templates`. `access_log` writes a line for
-    each exchange: True, or an `AccessLog`.
+    each exchange: True, or an `AccessLog`. `processes` are those that run handlers with `process=True`.
     """
 
     _is_app = True
@@ -94,6 +100,7 @@ class App(Serving):
         access_log: AccessLog | bool | None = None,
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
+        processes: Processes | None = None,
     ) -> None:
         super().__init__(host, port, unix, tls, middlewares)
         if trailing_slash not in ("strict", "redirect", "ignore"):
@@ -108,6 +115,11 @@ class App(Serving):
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
         self.compression = compression
+        if processes is not None:
+            from toolkit.server.processes.options import Processes as Found
+
+            _check("processes", processes, Found)
+        self.processes = processes
         self.common = common_lines(headers)
         self.templates = None if templates is None else _templates(templates, debug)
         self.access_log = _access_log(access_log)
@@ -139,6 +151,31 @@ class App(Serving):
         Raises `UseError` for a name that is none or is several routes', and for values that do not fit its parameters.
         """
         return self.table.url_for(name, values)
+
+    # -- processes ---------------------------------------------------------------------------------------------
+
+    async def in_process(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function in one of the application's processes, and wait for what it returns.
+
+        It is found there by its module and name; arguments and result are pickled. Raises what it raises; `UseError`
+        for what cannot be found or pickled; `ProcessesBusy`, `ProcessTimeout` and `ProcessDied`, which are 503 and 500.
+        """
+        request = CURRENT.get()
+        app = self if request is None else request._connection.running.app
+        return await app.process_pools().call(function, *args, **kwargs)
+
+    def process_pools(self) -> Pools:
+        """The processes that belong to the application on the running loop, begun when they are first needed."""
+        pools = self._pools
+        if pools is None or pools.loop is not asyncio.get_running_loop():
+            from toolkit.server.processes.pools import Pools as Found  # most programs do without
+
+            pools = self._pools = Found(self)
+        return pools
+
+    async def _start_processes(self) -> None:
+        if any(declared.about.get("process") for router in self._everything() for declared in router.routes):
+            await self.process_pools().start()
 
     # -- errors ------------------------------------------------------------------------------------------------
 
@@ -231,6 +268,7 @@ class App(Serving):
         """
         if asyncio._get_running_loop() is not None:  # its own public form raises where there is none
             raise UseError("run() on a running event loop; here it is `await web.serve()`")
+        check_may_serve("run()")
         if workers != 1:
             from toolkit.server.workers import run_workers  # most programs do without
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.server.handlers import Handler, described
+from toolkit.server.identity import check_may_serve
 from toolkit.server.routers import Router
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from toolkit.server.app import App
     from toolkit.server.hooks import Middleware
+    from toolkit.server.processes.pools import Pools
     from toolkit.server.running import Running
 
 __all__ = ["Serving", "check_port"]
@@ -68,6 +70,7 @@ class Serving(Router):
         self.unix = unix
         self.tls = tls
         self._running: Running | None = None
+        self._pools: Pools | None = None  # of processes that run handlers
         self._inherited: list[socket.socket] | None = None  # a worker process listens on what its supervisor bound
         self._start_waiters: list[asyncio.Future[None]] = []
         self._exit_waiters: list[asyncio.Future[None]] = []
@@ -119,15 +122,26 @@ class Serving(Router):
                     if inspect.isawaitable(value):
                         await value
 
+    async def _start_processes(self) -> None:
+        """Where routes have their handlers in processes: at the start, so that no request waits for an interpreter."""
+        raise NotImplementedError
+
+    async def _end_processes(self) -> None:
+        if self._pools is not None:
+            pools, self._pools = self._pools, None
+            await pools.close()
+
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncIterator[Self]:
         """`async with web.lifespan():` what `on_start` and `on_exit` say, without an address: for use in memory."""
         self._exit_due = True
         try:
             await self._run_start_hooks()
+            await self._start_processes()
             yield self
         finally:
             await self.exit()
+            await self._end_processes()
             await self._run_exit_hooks()  # where nothing was served, `exit` had nothing to end
 
     # -- running -----------------------------------------------------------------------------------------------
@@ -147,6 +161,7 @@ class Serving(Router):
         tls: ssl.SSLContext | None,
         starter: asyncio.Task[object] | None = None,
     ) -> Running:
+        check_may_serve("serve()")
         if port is not None:
             check_port(port)
         running = self._bind()
@@ -158,6 +173,7 @@ class Serving(Router):
         self._starter, self._given_up = starter, False
         try:
             await self._run_start_hooks()
+            await self._start_processes()
             await running.listen(
                 self.host if host is None else host,
                 self.port if port is None else port,
@@ -166,6 +182,7 @@ class Serving(Router):
                 self._inherited,
             )
         except BaseException:
+            await self._end_processes()
             if any(app._start_hooks for app in self._applications()):
                 await self._run_exit_hooks()  # what the hooks before had opened is closed
             _release(self._exit_waiters)
@@ -178,6 +195,7 @@ class Serving(Router):
     async def _close(self, running: Running) -> None:
         try:
             await running.stop()
+            await self._end_processes()
             await self._run_exit_hooks()
         finally:
             if self._running is running:
