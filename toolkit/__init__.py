@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from toolkit.server.cache.store import CacheStore
     from toolkit.server.compression import Compression
     from toolkit.server.feed import EventFeed
+    from toolkit.server.identity import Process, current_process
     from toolkit.server.jobs.job import Job, Outcome
     from toolkit.server.jobs.jobs import Jobs
     from toolkit.server.jobs.options import JobOptions
@@ -92,6 +93,9 @@ if TYPE_CHECKING:
     from toolkit.server.middleware.rate_limit import RateLimit
     from toolkit.server.middleware.request_id import RequestID
     from toolkit.server.middleware.time_limit import TimeLimit
+    from toolkit.server.processes.copies import RequestCopy
+    from toolkit.server.processes.failures import ProcessDied, ProcessesBusy, ProcessTimeout
+    from toolkit.server.processes.options import Processes
     from toolkit.server.reload import Reload
     from toolkit.server.request import Request
     from toolkit.server.routers import Router
@@ -155,6 +159,11 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "PoolTimeout",
     "PreconditionFailed",
     "PreconditionRequired",
+    "Process",
+    "ProcessDied",
+    "ProcessTimeout",
+    "Processes",
+    "ProcessesBusy",
     "ProtocolError",
     "ProxyHeaders",
     "RateLimit",
@@ -164,6 +173,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "RemoteProtocolError",
     "Reply",
     "Request",
+    "RequestCopy",
     "RequestID",
     "RequestTimeout",
     "Response",
@@ -191,6 +201,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "WriteTimeout",
     "__version__",
     "compiled",
+    "current_process",
     "log",
     "log_to",
     "pair",
@@ -241,12 +252,18 @@ _WHERE = {
     "Outcome": "server.jobs.job",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
+    "Process": "server.identity",
+    "ProcessDied": "server.processes.failures",
+    "ProcessTimeout": "server.processes.failures",
+    "Processes": "server.processes.options",
+    "ProcessesBusy": "server.processes.failures",
     "ProxyHeaders": "server.middleware.proxy_headers",
     "RateLimit": "server.middleware.rate_limit",
     "Reload": "server.reload",
     "RedisCache": "server.cache.redis",
     "Reply": "server.answers",
     "Request": "server.request",
+    "RequestCopy": "server.processes.copies",
     "RequestID": "server.middleware.request_id",
     "RequestTimeout": "server.abort",
     "Response": "client.response",
@@ -267,6 +284,7 @@ _WHERE = {
     "UnsupportedMediaType": "server.abort",
     "Upload": "protocol.aio.uploads",
     "compiled": "protocol.compiled",
+    "current_process": "server.identity",
     "log": "logs.console",
     "log_to": "logs.outlet",
     "pair": "protocol.aio.pair",

@@ -26,6 +26,7 @@ THREAD = "programs/test_in_a_thread.py::"
 SMALL = "programs/test_small_routes.py::"
 ORCHESTRA = "programs/test_work_beside_requests.py::"
 KEPT = "programs/test_kept_answers.py::"
+PROCESSES = "programs/test_in_processes.py::"
 APP = "server/test_app.py::"
 SERVING = "server/test_serving.py::"
 RULES = "conformance/test_rules.py::"
@@ -38,7 +39,6 @@ TOOLS = (
     "a tool beside the server: logs and events of asyncio's own, data classes, command lines, ciphers, object storage"
 )
 PAGES = "pages that describe an interface"
-PROCESSES = "handlers in processes of their own"
 
 A_CLASS_AND_ITS_HOOKS = (
     Promise("an application has an address and keeps connections alive", (f"{CLASS}test_the_quick_start",)),
@@ -499,7 +499,21 @@ A_FEW_ROUTES = (
             "server/test_workers.py::test_tls",
         ),
     ),
-    Promise("a handler, or a stream, in another process; which of them this is", apart=PROCESSES),
+    Promise(
+        "a handler, or a stream, in another process; which of them this is",
+        (
+            f"{PROCESSES}test_three_kinds_of_routes_side_by_side",
+            f"{PROCESSES}test_ctrl_c_goes_to_all_of_them_and_is_one_graceful_end",
+            f"{PROCESSES}test_each_worker_has_processes_of_its_own",
+            f"{PROCESSES}test_nobody_outlives_a_server_that_was_killed",
+            f"{PROCESSES}test_a_program_without_a_guard_is_told_of_it",
+            f"{PROCESSES}test_a_handler_below_the_guard_is_not_there_in_another_process",
+            "server/processes/test_pools.py::test_a_stream_comes_piece_by_piece",
+            "server/processes/test_pools.py::test_a_reader_that_takes_nothing_holds_it_up_and_one_that_leaves_ends_it",
+            "server/processes/test_pools.py::test_a_handler_that_takes_too_long_is_503",
+        ),
+        instead="where it says `process=True`; most handlers wait for something, and the loop is where that is free",
+    ),
     Promise("other servers' interfaces", apart="ASGI and WSGI"),
 )
 

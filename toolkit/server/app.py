@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
@@ -13,8 +13,10 @@ from toolkit.server.added import common_lines
 from toolkit.server.binding import bind
 from toolkit.server.compression import Compression
 from toolkit.server.connection import ServerConnection
+from toolkit.server.current import CURRENT
 from toolkit.server.error_answers import ErrorHandlers
 from toolkit.server.handlers import Handler
+from toolkit.server.identity import check_may_serve
 from toolkit.server.running import Running
 from toolkit.server.serving import check_port
 from toolkit.server.working import Working
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from toolkit.server.cache.store import CacheStore
     from toolkit.server.hooks import Middleware
     from toolkit.server.jobs.options import JobOptions
+    from toolkit.server.processes.options import Processes
+    from toolkit.server.processes.pools import Pools
     from toolkit.server.reload import Reload
     from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
     from toolkit.server.templates import Templates
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 __all__ = ["App"]
 
 _H = TypeVar("_H", bound=Handler)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 CODINGS = frozenset(["gzip", "deflate", "br", "zstd"])
 
@@ -86,8 +92,9 @@ class App(Working):
       name itself.
     - `templates` are what `r.render` renders: a directory, or `Templates`.
     - `access_log` writes a line for each exchange: True, or an `AccessLog`.
-    - `cache` is where the answers are kept that `@web.cache` is to keep: in memory, or in another store; False: nowhere.
+    - `cache` is where the answers are kept that `@web.cache` is to keep: True, in memory; False, nowhere; or a store.
     - `jobs` says how work beside requests is done.
+    - `processes` are those that run handlers with `process=True`.
     - `middlewares` stand around everything, the first one outermost.
     - `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict" (404),
       "redirect" (308) or "ignore" (it is found).
@@ -116,6 +123,7 @@ class App(Working):
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
         jobs: JobOptions | None = None,
+        processes: Processes | None = None,
     ) -> None:
         super().__init__(host, port, unix, tls, middlewares)
         if trailing_slash not in ("strict", "redirect", "ignore"):
@@ -130,6 +138,11 @@ class App(Working):
         self.on_eof: EofPolicy = on_eof
         self.accept_codings = tuple(accept_codings)
         self.compression = compression
+        if processes is not None:
+            from toolkit.server.processes.options import Processes as Found
+
+            _check("processes", processes, Found)
+        self.processes = processes
         self.common = common_lines(headers)
         self.templates = None if templates is None else _templates(templates, debug)
         self.access_log = _access_log(access_log)
@@ -163,6 +176,31 @@ class App(Working):
         Raises `UseError` for a name that is none or is several routes', and for values that do not fit its parameters.
         """
         return self.table.url_for(name, values)
+
+    # -- processes ---------------------------------------------------------------------------------------------
+
+    async def in_process(self, function: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function in one of the application's processes, and wait for what it returns.
+
+        It is found there by its module and name; arguments and result are pickled. Raises what it raises; `UseError`
+        for what cannot be found or pickled; `ProcessesBusy`, `ProcessTimeout` and `ProcessDied`, which are 503 and 500.
+        """
+        request = CURRENT.get()
+        app = self if request is None else request._connection.running.app
+        return await app.process_pools().call(function, *args, **kwargs)
+
+    def process_pools(self) -> Pools:
+        """The processes that belong to the application on the running loop, begun when they are first needed."""
+        pools = self._pools
+        if pools is None or pools.loop is not asyncio.get_running_loop():
+            from toolkit.server.processes.pools import Pools as Found  # most programs do without
+
+            pools = self._pools = Found(self)
+        return pools
+
+    async def _start_processes(self) -> None:
+        if any(declared.about.get("process") for router in self._everything() for declared in router.routes):
+            await self.process_pools().start()
 
     # -- errors ------------------------------------------------------------------------------------------------
 
@@ -258,6 +296,7 @@ class App(Working):
         """
         if asyncio._get_running_loop() is not None:  # its own public form raises where there is none
             raise UseError("run() on a running event loop; here it is `await web.serve()`")
+        check_may_serve("run()")
         if reload:
             self._run_reloading(host, port, unix, tls, workers, reload)
             return

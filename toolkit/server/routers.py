@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from toolkit.server.app import App
     from toolkit.server.cache.caching import Caching
     from toolkit.server.cache.store import CacheStore
+    from toolkit.server.processes.options import Processes
     from toolkit.server.static_options import StaticOptions
 
 __all__ = ["Declared", "Included", "RouteOptions", "Router"]
@@ -39,7 +40,8 @@ class RouteOptions(TypedDict, total=False):
     """What may be said of a route besides its path and methods.
 
     `name` for `url_for`; `middlewares` around this route alone, the first one outermost; `on_eof`, see `App`;
-    `options`, whatever middlewares are to find in `r.route.options`; `thread` calls a plain function in a thread.
+    `options`, whatever middlewares are to find in `r.route.options`; `thread` calls a plain function in a thread,
+    `process` in another process: True, or the `Processes` that it is one of.
     """
 
     name: str
@@ -47,6 +49,7 @@ class RouteOptions(TypedDict, total=False):
     on_eof: EofPolicy | None
     options: Mapping[str, object]
     thread: bool
+    process: bool | Processes
 
 
 @dataclass(frozen=True)
@@ -198,6 +201,10 @@ class Router:
         if unknown:
             raise UseError(f"route {path!r}: unknown {unknown}; there are {', '.join(RouteOptions.__annotations__)}")
         check_middlewares(about.get("middlewares", ()))
+        if about.get("process"):
+            from toolkit.server.processes.pools import check_handler  # most programs do without
+
+            check_handler(handler, about["process"], about.get("thread", False))
         shape = parse(path).shape if path or self._is_app else ""  # elsewhere the prefix alone may be a path
         declared = Declared(path, handler, tuple(method.upper() for method in methods), about)
         keys = [(shape, method) for method in declared.methods or ("*",)]

@@ -77,6 +77,7 @@ class Route:
         middlewares: Sequence[Handler] = (),
         options: Mapping[str, object] | None = None,
         thread: bool = False,
+        process: object = False,
     ) -> None:
         self.pattern = parse(path)
         self.path = str(self.pattern)
@@ -88,7 +89,11 @@ class Route:
         self.middlewares: tuple[Handler, ...] = tuple(middlewares)
         self.options: Mapping[str, object] = options or {}
         self.coroutine: Coroutine | None = None
-        if thread:
+        if process:
+            from toolkit.server.processes.pools import in_process  # most programs do without
+
+            self.coroutine = in_process(handler, process)
+        elif thread:
             self.coroutine = in_thread(handler)
         elif is_coroutine_function(handler):
             self.coroutine = handler  # type: ignore[assignment]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import run as run_loop
 from toolkit.server.handlers import Handler, described
+from toolkit.server.identity import check_may_serve
 from toolkit.server.routers import Router
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from toolkit.server.hooks import Middleware
     from toolkit.server.jobs.jobs import Jobs
     from toolkit.server.jobs.lead import Lead
+    from toolkit.server.processes.pools import Pools
     from toolkit.server.running import Running
 
 __all__ = ["Serving", "check_port"]
@@ -70,6 +72,7 @@ class Serving(Router):
         self.unix = unix
         self.tls = tls
         self._running: Running | None = None
+        self._pools: Pools | None = None  # of processes that run handlers
         self._inherited: list[socket.socket] | None = None  # a worker process listens on what its supervisor bound
         self._lead: Lead | None = None  # of several worker processes, one looks at the clock for jobs
         self._at_work = False  # the clock counts for jobs
@@ -126,19 +129,29 @@ class Serving(Router):
                 if app._caching is not None:
                     await app._caching.close()  # after the hooks, which may have something to forget
 
+    async def _start_processes(self) -> None:
+        """Where routes have their handlers in processes: at the start, so that no request waits for an interpreter."""
+        raise NotImplementedError
+
+    async def _end_processes(self) -> None:
+        if self._pools is not None:
+            pools, self._pools = self._pools, None
+            await pools.close()
+
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncIterator[Self]:
         """`async with web.lifespan():` what `on_start` and `on_exit` say, without an address: for use in memory."""
         self._exit_due = True
         try:
             await self._run_start_hooks()
+            await self._start_processes()
             self._begin_jobs()
             yield self
         finally:
             await self.exit()
-            await self._end_jobs(
-                self._applications()[0].timeouts.grace
-            )  # where nothing was served, `exit` had nothing to end
+            # Where nothing was served, `exit` had nothing to end.
+            await self._end_jobs(self._applications()[0].timeouts.grace)
+            await self._end_processes()
             await self._run_exit_hooks()
 
     def _begin_jobs(self) -> None:
@@ -177,6 +190,7 @@ class Serving(Router):
         tls: ssl.SSLContext | None,
         starter: asyncio.Task[object] | None = None,
     ) -> Running:
+        check_may_serve("serve()")
         if port is not None:
             check_port(port)
         running = self._bind()
@@ -188,6 +202,7 @@ class Serving(Router):
         self._starter, self._given_up = starter, False
         try:
             await self._run_start_hooks()
+            await self._start_processes()
             await running.listen(
                 self.host if host is None else host,
                 self.port if port is None else port,
@@ -197,6 +212,7 @@ class Serving(Router):
             )
         except BaseException:
             await self._end_jobs(0)  # what the hooks had handed in
+            await self._end_processes()
             if any(app._start_hooks for app in self._applications()):
                 await self._run_exit_hooks()  # what the hooks before had opened is closed
             _release(self._exit_waiters)
@@ -215,6 +231,7 @@ class Serving(Router):
                 await running.stop()
             finally:
                 await self._end_jobs(None if grace is None else began + grace - running.loop.time())
+            await self._end_processes()
             await self._run_exit_hooks()
             await self._end_jobs(0)  # what the hooks handed in
         finally:

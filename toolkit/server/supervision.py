@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-__all__ = ["Command", "Kill", "Phase", "Refuse", "Start", "Supervisor", "Tell"]
+__all__ = ["Command", "Kill", "Phase", "Refuse", "Start", "Supervisor", "Tell", "delay_after", "manner"]
 
 log = logging.getLogger("toolkit.server")
 
@@ -177,7 +177,7 @@ class Supervisor:
         """The process is gone: its exit code, or negative the signal that ended it; None where nobody knows."""
         worker = self._workers.pop(pid)
         slot = worker.slot
-        what = f"{worker} {_manner(code)}"
+        what = f"{worker} {manner(code)}"
         expected = worker.told and code == 0
         if self.phase is Phase.STOPPING or worker.told:
             log.log(logging.INFO if expected else logging.WARNING, "%s", what)
@@ -190,7 +190,7 @@ class Supervisor:
         if slot.coming is not None:
             log.warning("%s while another is started", what)
             return []
-        delay = _delay(slot.setbacks)
+        delay = delay_after(slot.setbacks)
         log.warning("%s; another is started%s", what, _when(delay))
         return self._start_after(delay, slot, now)
 
@@ -266,7 +266,7 @@ class Supervisor:
             slot.attempts = 0
             self._renewing.clear()
             return []
-        delay = _delay(slot.attempts)
+        delay = delay_after(slot.attempts)
         log.error("%s; another is started%s", what, _when(delay))
         return self._start_after(delay, slot, now)
 
@@ -277,7 +277,7 @@ class Supervisor:
         return [Start(slot.number)]
 
 
-def _delay(count: int) -> float:
+def delay_after(count: int) -> float:
     """Before the start that follows `count` setbacks in a row, in seconds."""
     return 0.0 if count <= 1 else min(LONGEST_DELAY, FIRST_DELAY * 2 ** (count - 2))
 
@@ -286,7 +286,7 @@ def _when(delay: float) -> str:
     return f" in {delay:g} s" if delay else ""
 
 
-def _manner(code: int | None) -> str:
+def manner(code: int | None) -> str:
     """How a process ended, in words."""
     if code is None:
         return "is gone"

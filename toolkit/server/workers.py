@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from toolkit.errors import ToolkitError, UseError
 from toolkit.protocol.aio.loop import loop_factory
+from toolkit.server.identity import Process, this_is
 from toolkit.server.jobs.lead import Lead
 from toolkit.server.listening import Shares, address_of
 from toolkit.server.supervision import Command, Kill, Refuse, Start, Supervisor, Tell
@@ -229,6 +230,7 @@ class _Processes:
 
     def _become_worker(self, slot: int, hearing: int, saying: int, mask: set[int]) -> NoReturn:
         code = 1
+        this_is(Process("worker", slot + 1, self._supervisor.count))
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, self._before[signal.SIGCHLD])

@@ -124,6 +124,11 @@ class Upload:
         """No disk is involved."""
         return isinstance(self._file, io.BytesIO)
 
+    @property
+    def content(self) -> bytes:
+        """All of it, at once. For functions that do not wait: on a loop `read()` leaves others their turn meanwhile."""
+        return _read_at(self._open_file(), 0, -1)
+
     async def _append(self, blocks: list[bytes], memory: int) -> None:
         size = sum(map(len, blocks))
         self.size += size
