@@ -165,6 +165,9 @@ class Lost(tzinfo):
     def dst(self, moment: datetime | None) -> timedelta:
         return timedelta()
 
+    def tzname(self, moment: datetime | None) -> str:
+        return "nowhere"
+
 
 async def test_a_job_whose_times_cannot_be_told_does_not_hold_up_the_others(caplog: pytest.LogCaptureFixture) -> None:
     zone = Lost()
