@@ -8,7 +8,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from toolkit.errors import UseError
@@ -181,10 +181,12 @@ def test_half_an_hour_and_a_midnight_that_there_is_not() -> None:
 
 
 @given(
-    st.sampled_from(["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),
-    st.sampled_from(["*/15 * * * *", "0 * * * *", "*/20 2 * * *", "30 */2 * * *"]),
-    st.integers(0, 365 * 96),
+    st.sampled_from(["Europe/Berlin", "America/Havana", "Australia/Lord_Howe", "UTC"]),
+    st.sampled_from(["*/15 * * * *", "0 * * * *", "*/20 2 * * *", "*/20 0 * * *", "30 */2 * * *"]),
+    st.one_of(st.integers(0, 365 * 96), st.integers(60 * 96, 100 * 96), st.integers(270 * 96, 310 * 96)),
 )
+@example("Australia/Lord_Howe", "*/20 2 * * *", 8892)
+@example("America/Havana", "*/20 0 * * *", 66 * 96)
 def test_what_begins_with_a_star_is_due_exactly_when_a_wall_clock_shows_it(
     name: str, expression: str, quarters: int
 ) -> None:

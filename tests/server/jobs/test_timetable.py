@@ -166,7 +166,7 @@ class Lost(tzinfo):
         return timedelta()
 
     def tzname(self, moment: datetime | None) -> str:
-        return "nowhere"
+        return "lost"
 
 
 async def test_a_job_whose_times_cannot_be_told_does_not_hold_up_the_others(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,22 +1,19 @@
 """When a job's times are: by an interval, or by the fields of a calendar. No clock is looked at here.
 
 Moments are numbers of seconds: of a clock that never jumps for an interval, of the calendar's (since 1970, UTC) for
-`Cron`. `cronsim` knows which minutes an expression names; what a time zone does to them is decided here, as Debian's
-cron does it:
-
-    minute or hour begin with `*`   counted as time passes: the job is not run in an hour that there is not, and is run
-                                    in both of an hour that there is twice
-    any other                       a time of day: one that there is not is run where the gap ends; of two, the first is
+`Cron`. `cronsim` knows which times an expression names; what a time zone does to them is decided in `zones.py`. An
+expression whose minute or hour begins with `*` goes by time as it passes, any other names times of a day.
 """
 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from toolkit.errors import UseError
+from toolkit.server.jobs.zones import as_it_passes, by_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,7 +35,6 @@ ALIASES: Final = {
     "@hourly": "0 * * * *",
 }
 
-_MINUTE: Final = timedelta(minutes=1)
 LAST_YEAR: Final = 2199  # of `year=`: farther than any server
 
 
@@ -107,9 +103,10 @@ class Cron:
 
     def next(self, after: float, origin: float) -> float | None:
         """See `Times`."""
-        start = datetime.fromtimestamp(after, self.zone)
+        start = after
         while True:
-            found = next((moment for moment in self._from(start) if moment > after), None)
+            moments = (by_day if self._by_day else as_it_passes)(self._named, start, self.zone)
+            found = next((moment for moment in moments if moment > after), None)
             if found is None or self.years is None:
                 return found
             year = datetime.fromtimestamp(found, self.zone).year
@@ -118,21 +115,10 @@ class Cron:
             coming = min((one for one in self.years if one > year), default=None)
             if coming is None:
                 return None
-            start = datetime(coming, 1, 1, tzinfo=self.zone) - timedelta(seconds=1)
+            start = datetime(coming, 1, 1, tzinfo=self.zone).timestamp() - 1
 
-    def _from(self, start: datetime) -> Iterator[float]:
-        """Moments from about `start` on, in order; of a time of day that comes twice, the first."""
-        if not self._by_day:
-            # In UTC's terms each local moment is there once: an hour that comes twice is gone through twice.
-            for found in self._simulate(self._fields, start):
-                yield found.timestamp()
-            return
-        for found in self._simulate(self._fields, start.replace(tzinfo=None)):
-            moment = found.replace(tzinfo=self.zone, fold=0)
-            while datetime.fromtimestamp(moment.timestamp(), self.zone).replace(tzinfo=None) != found:
-                found = found.replace(second=0) + _MINUTE
-                moment = found.replace(tzinfo=self.zone, fold=0)
-            yield moment.timestamp()
+    def _named(self, start: datetime) -> Iterator[datetime]:
+        return self._simulate(self._fields, start)
 
 
 def _check_steps(fields: str, call: str) -> None:
