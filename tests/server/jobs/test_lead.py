@@ -11,6 +11,8 @@ from toolkit.server.jobs.lead import Lead
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import pytest
+
 
 @contextmanager
 def another(lead: Lead, does: Callable[[], object]) -> Iterator[int]:
@@ -19,20 +21,22 @@ def another(lead: Lead, does: Callable[[], object]) -> Iterator[int]:
     leash, held = os.pipe()
     pid = os.fork()
     if pid == 0:
-        os.close(held)
-        does()
-        os.write(say, b".")
-        os.read(leash, 1)
-        os._exit(0)
+        try:  # whatever happens here: there is a second run of the tests otherwise
+            os.close(held)
+            does()
+            os.write(say, b".")
+            os.read(leash, 1)
+        finally:
+            os._exit(0)
     os.close(leash)
-    os.read(ready, 1)
+    os.close(say)
+    assert os.read(ready, 1), "it failed"
     try:
         yield pid
     finally:
         os.close(held)
         os.waitpid(pid, 0)
         os.close(ready)
-        os.close(say)
 
 
 def test_one_leads_until_it_ends() -> None:
@@ -88,9 +92,29 @@ def test_a_job_that_runs_twice_is_free_after_the_second_end() -> None:
 
 def test_what_was_looked_at_is_known_to_the_next() -> None:
     lead = Lead()
-    assert lead.last_look() is None
-    with another(lead, lambda: lead.looked(12.5, 1e9)):
-        assert lead.last_look() == (12.5, 1e9)
+
+    def lead_and_look() -> None:
+        assert lead.take()
+        assert lead.since is None
+        lead.looked(12.5, 1e9)
+
+    with another(lead, lead_and_look):
+        assert not lead.take()
+    assert lead.take()
+    assert lead.since == (12.5, 1e9)
     lead.looked(13, 1e9 + 1)
-    assert lead.last_look() == (13, 1e9 + 1)
+    assert lead.take()
+    assert lead.since == (12.5, 1e9)  # still: other applications in this process go on from there, too
+    lead.release()
+    assert lead.take()
+    assert lead.since == (13, 1e9 + 1)
+    lead.close()
+
+
+def test_without_files_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    lead = Lead()
+    with another(lead, lead.take):
+        assert not lead.take()
+    assert lead.take()
     lead.close()

@@ -292,8 +292,11 @@ class FakeLead:
         self.held_elsewhere: set[str] = set()
         self.held: list[str] = []
         self.look: tuple[float, float] | None = None
+        self.since: tuple[float, float] | None = None
 
     def take(self) -> bool:
+        if self.free:
+            self.since = self.look
         return self.free
 
     def release(self) -> None:
@@ -310,9 +313,6 @@ class FakeLead:
 
     def looked(self, monotonic: float, wall: float) -> None:
         self.look = (monotonic, wall)
-
-    def last_look(self) -> tuple[float, float] | None:
-        return self.look
 
 
 async def test_a_worker_that_does_not_lead_runs_only_what_each_one_does() -> None:

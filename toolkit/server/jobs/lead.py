@@ -36,11 +36,17 @@ class Lead:
         self._file = _nameless_file()
         self._held: dict[str, int] = {}  # runs by the job's name
         self._leads = False
+        self.since: tuple[float, float] | None = None  # see `take`
 
     def take(self) -> bool:
-        """Whether this process leads, now or already."""
+        """Whether this process leads, now or already.
+
+        From then on `since` is until when anybody has looked before it, by the two clocks; None if nobody has.
+        """
         if not self._leads:
             self._leads = self._lock(0)
+            if self._leads:
+                self.since = self._last_look()
         return self._leads
 
     def release(self) -> None:
@@ -67,8 +73,7 @@ class Lead:
         """What was due until then is seen to."""
         os.pwrite(self._file.fileno(), LOOKED.pack(monotonic, wall), 0)
 
-    def last_look(self) -> tuple[float, float] | None:
-        """Until when anybody has looked, by the two clocks; None at the beginning."""
+    def _last_look(self) -> tuple[float, float] | None:
         found = os.pread(self._file.fileno(), LOOKED.size, 0)
         if len(found) < LOOKED.size:
             return None

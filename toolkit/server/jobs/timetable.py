@@ -88,7 +88,7 @@ class Timetable:
             self._asking = self.clock.call_later(ASK, self._ask)
             return
         self._leads = True
-        last = self._lead.last_look()
+        last = self._lead.since  # not the file's: of several applications in one process, each goes on from there
         monotonic, wall = last or (self.clock.monotonic(), self.clock.wall())
         for job in self._jobs:
             if not job.each_worker:
