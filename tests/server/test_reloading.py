@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow  # an interpreter is started two to four times in each
+
 PROGRAM = """
 import asyncio, logging, os, sys
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -38,7 +40,7 @@ def home(r):
 async def stream(r):
     await r.prepare({})
     await r.write(b"begun ")
-    await asyncio.Event().wait()
+    await r.disconnected()
 @web.get("/leave")
 async def leave(r):
     _ = web.exit()
