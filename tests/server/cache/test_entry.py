@@ -39,8 +39,17 @@ def test_an_answer_has_its_age() -> None:
     assert answer.fields[-1] == (b"age", b"2")
     assert kept.answer(1003.1) is answer
     assert kept.answer(1003.5).fields[-1] == (b"age", b"3")
-    assert kept.answer(900).fields[-1] == (b"age", b"0")  # a clock that was set back
+    assert kept.answer(990).fields[-1] == (b"age", b"0")  # a clock that was set back
     assert (b"age", b"3") not in kept.first().fields
+
+
+def test_when_it_is_over() -> None:
+    """At its time; and at once, where a clock that was ahead by years has been put right."""
+    kept = entry()
+    assert not kept.is_over(1099.9)
+    assert kept.is_over(1100)
+    assert not kept.is_over(950)
+    assert kept.is_over(900)
 
 
 def test_what_belongs_to_a_connection_is_not_kept() -> None:

@@ -141,10 +141,27 @@ async def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> N
     assert names(tmp_path) == [_name(A)]
 
 
+def test_a_directory_for_everybody_is_refused(tmp_path: Path) -> None:
+    """Who may write there could choose what visitors see."""
+    tmp_path.chmod(0o777)
+    with pytest.raises(UseError, match="everybody may write"):
+        FolderCache(tmp_path)
+
+
+async def test_a_directory_that_was_cleaned_away_is_made_again(tmp_path: Path) -> None:
+    clock = Clock()
+    store = FolderCache(tmp_path / "cache", clock=clock)
+    store.directory.rmdir()
+    assert await store.get(A) is None
+    await store.put(A, entry(clock))
+    assert await store.get(A) is not None
+
+
 def test_a_file_is_no_directory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UseError, match="expected a directory"):
-        FolderCache(tmp_path / "file")
+    for name in ("file", "file/below"):
+        with pytest.raises(UseError, match="expected a directory"):
+            FolderCache(tmp_path / name)
 
 
 WRITER = """

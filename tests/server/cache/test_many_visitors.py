@@ -59,6 +59,40 @@ async def test_an_error_reaches_all_who_waited() -> None:
         assert shop.runs == 2
 
 
+async def test_an_error_of_many_is_not_longer_than_one_of_one(caplog: pytest.LogCaptureFixture) -> None:
+    """Each logs it; none with what the others have added to its traceback."""
+    shop, go = Shop(), asyncio.Event()
+
+    @shop.web.get("/")
+    @shop.web.cache(60)
+    async def handler(r: Request) -> str:
+        await go.wait()
+        raise ValueError("no")
+
+    async with shop.open() as visitors:
+        waiting = [asyncio.ensure_future(visitors.text()) for _ in range(30)]
+        await turns()
+        go.set()
+        assert {text[:3] for text in await asyncio.gather(*waiting)} == {"500"}
+    lengths = [len(one.exc_text or "") for one in caplog.records if one.exc_info]
+    assert len(lengths) == 30
+    assert max(lengths) < 3 * min(lengths)
+
+
+async def test_what_a_handler_makes_of_a_condition_is_no_word_on_the_rest() -> None:
+    shop = Shop()
+
+    @shop.web.get("/")
+    @shop.web.cache(60)
+    async def handler(r: Request) -> object:
+        return (304, None) if "if-none-match" in r.headers else str(shop.count())
+
+    async with shop.open() as visitors:
+        assert (await visitors.get("/", if_none_match='"x"')).status == 304
+        waiting = [asyncio.ensure_future(visitors.text()) for _ in range(3)]
+        assert set(await asyncio.gather(*waiting)) == {"1"}
+
+
 async def test_the_first_visitor_may_leave() -> None:
     """His handler is cancelled, and the one who has waited longest runs it for all."""
     shop, go, left = Shop(), asyncio.Event(), list[int]()

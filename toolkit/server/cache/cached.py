@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import functools
 import logging
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from toolkit.protocol.fields import find_field
 from toolkit.protocol.headers import encode_fields
 from toolkit.server.abort import Abort
 from toolkit.server.answers import Answer, Streamed, encode_returned
 from toolkit.server.cache.entry import Entry
-from toolkit.server.cache.flights import Flight
+from toolkit.server.cache.flights import Failure, Flight
 from toolkit.server.cache.keys import normal_path
 from toolkit.server.cache.making import Tee, entry_of, keeping_of, make
 from toolkit.server.cache.rules import SAFE
@@ -44,6 +44,9 @@ __all__ = ["Cached"]
 log = logging.getLogger("toolkit.server")
 
 H = TypeVar("H", bound=Handler)
+
+#: What a handler says that looks at conditions and ranges itself: the next request has others.
+OF_THE_REQUEST: Final = frozenset([206, 304, 412, 416])
 
 
 class Cached(Generic[H]):
@@ -84,18 +87,20 @@ class Cached(Generic[H]):
         if store is None:
             return self._function(r, **parameters)
         rule = self.rule
-        why = rule.passes(r)
+        names = r._head.block.lower()  # most requests have none of the fields that matter here: they are not cut for it
+        why = rule.passes(r, names)
         if why:
             log.debug("%s %s: not out of the cache: %s", r.method, r.target, why)
             return self._function(r, **parameters) if r.method in SAFE else self._change(caching, r, parameters)
-        key, fresh = rule.key_of(r), rule.wants_fresh(r)
+        key, fresh = rule.key_of(r), rule.refresh is not False and rule.wants_fresh(r)
         entry = None if fresh else store.look(key)
         if entry is not None and not entry.is_answer:
             entry = store.look(key.with_fields(r._head.fields, entry.vary))
         if entry is not None and entry.is_answer:
             now = store.clock()
             if now < entry.fresh_until:
-                return _given(r, entry.answer(now))
+                answer = entry.answer(now)
+                return _given(r, answer) if b"\nif-" in names else answer
         visit = _Visit(self._function, rule, caching, store, r, parameters, key)
         return visit.answer(fresh)
 
@@ -165,8 +170,8 @@ class _Visit:
                 return await self._lead(outcome)
             if outcome is None:
                 return await self._make(flights.alone(self.key), self.store.clock())
-            if isinstance(outcome, Exception):
-                return self._failed(outcome)
+            if isinstance(outcome, Failure):
+                return self._failed(outcome.error.with_traceback(outcome.trace))
             key, entry = outcome
             if key == self._place(entry):
                 return _given(self.r, entry.answer(self.store.clock()))
@@ -186,7 +191,7 @@ class _Visit:
             landed = True
             return value
         except Exception as error:
-            outcome, landed = error, True
+            outcome, landed = Failure(error, error.__traceback__), True
             return self._failed(error, leads=True)
         finally:
             if landed:
@@ -224,7 +229,8 @@ class _Visit:
                 log.warning("%s: answered with what was kept: the handler's status was %d", r.url, status)
                 flights.end(flight, (self.key, stale))
                 return _given(r, stale.answer(now))
-            flights.pass_by(flight.key, now)
+            if status not in OF_THE_REQUEST:
+                flights.pass_by(flight.key, now)
             return made.value
         flights.keep_watch(flight.key)
         if isinstance(answer, Streamed):

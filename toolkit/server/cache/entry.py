@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "kept_fields", "pack", "unpack"]
 
 MAGIC: Final = b"toolkit answer 1 "
+SKEW: Final = 60.0  #: seconds, that the clocks of those who share a store may differ
 DIGEST: Final = 32  #: bytes; blake2b does 1 GB/s
 # What belongs to one connection or one moment, and not to the answer (RFC 9111 3.1, RFC 9110 7.6.1).
 NOT_KEPT: Final = frozenset(
@@ -90,6 +91,10 @@ class Entry:
     def is_answer(self) -> bool:
         """It is one, and does not say where to look."""
         return self.status != 0
+
+    def is_over(self, now: float) -> bool:
+        """It is of no use any more; or was made in a time to come, by a clock that has been put right since."""
+        return now >= self.keep_until or self.born > now + SKEW
 
     @property
     def size(self) -> int:

@@ -16,19 +16,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 from weakref import WeakSet
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from toolkit.server.cache.entry import Entry
     from toolkit.server.cache.keys import Key
 
-__all__ = ["Flight", "Flights", "Outcome"]
+__all__ = ["Failure", "Flight", "Flights", "Outcome"]
 
-Outcome: TypeAlias = "tuple[Key, Entry] | Exception | Flight | None"
+
+class Failure(NamedTuple):
+    """What a handler raised, and where: each who raises it anew would add to the traceback of all others."""
+
+    error: Exception
+    trace: TracebackType | None
+
+
+Outcome: TypeAlias = "tuple[Key, Entry] | Failure | Flight | None"
 
 PASSED: Final = 10.0  #: seconds, for which nobody waits at a key whose last answer could not be kept
-MOST_PASSED: Final = 10_000  #: such keys; a megabyte or two
+MOST_PASSED: Final = 1000  #: such keys; 200 KB, and 8 MB where every target is as long as `Limits.target` allows
 
 
 class Flight:

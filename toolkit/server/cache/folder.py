@@ -19,6 +19,7 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -56,7 +57,8 @@ class FolderCache(CacheStore):
 
     At most `entries` of them, of at most `size` bytes together, an eighth more for each process that writes; for
     `seconds` if nobody says for how long. The folder is best one of its own; other files in it are left alone. `clock`
-    gives seconds since 1970. Raises `UseError` where `directory` is something else than one.
+    gives seconds since 1970. Raises `UseError` where `directory` is something else than one, or open to
+    everybody's writing.
     """
 
     def __init__(
@@ -77,9 +79,12 @@ class FolderCache(CacheStore):
         self._known: tuple[int, int] | None = None  # files and bytes at the last sweep
         self._written = (0, 0)  # since then
         try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except FileExistsError:
+            self._make_directory()
+        except (FileExistsError, NotADirectoryError):
             raise UseError(f"FolderCache({str(directory)!r}): expected a directory, and this is none") from None
+        if self.directory.stat().st_mode & stat.S_IWOTH:
+            why = "everybody may write to it, and so choose what your visitors see; make a directory of its own"
+            raise UseError(f"FolderCache({str(directory)!r}): {why}")
 
     async def get(self, key: Key) -> Entry | None:
         """The entry in the key's file; what is there and is none is as good as nothing. Raises `OSError`."""
@@ -97,6 +102,9 @@ class FolderCache(CacheStore):
         """Remove all files that are ours. Raises `OSError`."""
         await asyncio.to_thread(self._remove, "")
 
+    def _make_directory(self) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
     # -- in a thread -------------------------------------------------------------------------------------------
 
     def _read(self, key: Key) -> Entry | None:
@@ -108,7 +116,7 @@ class FolderCache(CacheStore):
         except FileNotFoundError:
             return None
         now = self.clock()
-        if entry is None or entry.keep_until <= now:
+        if entry is None or entry.is_over(now):
             return None
         if now - state.st_atime > USED:
             with contextlib.suppress(FileNotFoundError):
@@ -119,6 +127,7 @@ class FolderCache(CacheStore):
         data = pack(key, entry)
         if len(data) > self.size:
             return
+        self._make_directory()  # it may have been cleaned away
         unfinished = self.directory / f".{secrets.token_hex(16)}.unfinished"
         try:
             with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

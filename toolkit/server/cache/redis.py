@@ -84,7 +84,7 @@ class RedisCache(CacheStore):
         if not isinstance(data, bytes):
             return None
         entry = unpack(key, data)
-        return None if entry is None or entry.keep_until <= self.clock() else entry
+        return None if entry is None or entry.is_over(self.clock()) else entry
 
     async def put(self, key: Key, entry: Entry) -> None:
         """Keep an entry as long as it is of use. Raises `NetworkError`."""

@@ -16,7 +16,7 @@ could have every answer made anew would be the load that a cache is there to kee
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from toolkit.errors import LocalProtocolError, UseError
@@ -24,7 +24,7 @@ from toolkit.protocol.cache_control import CacheControl
 from toolkit.protocol.dates import parse_http_date
 from toolkit.protocol.fields import TOKEN, encode_pairs, find_field, join_fields
 from toolkit.protocol.framing import NONE
-from toolkit.server.cache.keys import Key, chosen_query, field_lines, normal_path, vary_names
+from toolkit.server.cache.keys import Key, chosen_query, normal_path, vary_names
 from toolkit.server.cache.store import check_bound
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ READING: Final = frozenset(["GET", "HEAD"])
 # is not found now may be there in a moment; a rule may say otherwise.
 STATUSES: Final = frozenset([200, 203, 204, 300, 301, 308])
 MIB: Final = 1024 * 1024
+REMEMBERED: Final = 256  #: keys by what was asked for, of each rule: to make one takes 1 us, to look it up 0.3
+SHORT: Final = 200  #: characters of a target; whoever asks for long ones is not to fill the memory with them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class CacheRule:
     stale_while_revalidate: float = 0.0
     stale_if_error: float = 0.0
     cache_control: CacheControl | str | None = None
+    _keys: dict[tuple[str, str, str, str], Key] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.seconds is not None:
@@ -71,9 +74,9 @@ class CacheRule:
             given: object = getattr(self, name)
             if isinstance(given, str) or not (given is None or hasattr(given, "__iter__")):
                 raise UseError(f"cache({name}={given!r}): expected a list, such as {name}=[{given!r}]")
-        for field in self.vary:
-            if not isinstance(field, str) or TOKEN.fullmatch(field.encode("utf-8")) is None:
-                raise UseError(f"cache(vary=[{field!r}]): expected names of request fields, such as 'accept-language'")
+        for one in self.vary:
+            if not isinstance(one, str) or TOKEN.fullmatch(one.encode("utf-8")) is None:
+                raise UseError(f"cache(vary=[{one!r}]): expected names of request fields, such as 'accept-language'")
         for name in ("key", "unless", "only_if"):
             given = getattr(self, name)
             if given is not None and not callable(given):
@@ -81,7 +84,7 @@ class CacheRule:
         if self.refresh not in (True, False) and not callable(self.refresh):
             raise UseError(f"cache(refresh={self.refresh!r}): expected True, False or a function of a request")
         self._check_cache_control()
-        object.__setattr__(self, "vary", tuple(sorted({field.lower() for field in self.vary})))
+        object.__setattr__(self, "vary", tuple(sorted({one.lower() for one in self.vary})))
 
     def _check_cache_control(self) -> None:
         said = self.cache_control
@@ -92,15 +95,15 @@ class CacheRule:
                 text = f"cache(cache_control={said!r}): expected CacheControl(...) or a field's value"
                 raise UseError(text) from None
 
-    def passes(self, r: Request) -> str:
-        """Why this request is none of the cache's business; "" if it is."""
+    def passes(self, r: Request, names: bytes = b"\nauthorization") -> str:
+        """Why this request is none of the cache's business; "" if it is. `names`: its head, in lower case, if known."""
         head = r._head
         if r.method not in READING:
             return f"{r.method} is not kept"
         if head.framing is not NONE and head.length != 0:
             return "the request has a body"
         if not self.with_credentials:
-            if find_field(head.fields, b"authorization") is not None:
+            if b"\nauthorization" in names and find_field(head.fields, b"authorization") is not None:
                 return "the request has an authorization field"
             if r._extra is not None and sessions_are_used(r):
                 return "the request has a session"
@@ -111,18 +114,25 @@ class CacheRule:
     def key_of(self, r: Request) -> Key:
         """The key of what this request asks for, as far as it is known before there is an answer."""
         method = "HEAD" if r.method == "HEAD" and not r.auto_head else "GET"
-        origin = f"{r.scheme}://{r.host.lower()}" if self.host else ""
-        query = r.query
-        rest = f"{method}\n{origin}\n{chosen_query(query, self.query) if query else ''}"
+        asked = (method, r.scheme, r.host if self.host else "", r._head.target)
+        key = self._keys.get(asked)
+        if key is None:
+            key = self._first_key(r, method)
+            if len(r._head.target) <= SHORT:
+                if len(self._keys) >= REMEMBERED:
+                    self._keys.clear()
+                self._keys[asked] = key
         if self.key is not None:
             own = self.key(r)
             if not isinstance(own, (str, int)):
                 text = f"cache(key=...) gave {type(own).__name__}: expected str or int, that tells answers apart"
                 raise UseError(r._say(text))
-            rest += f"\n{own!r}"
-        if self.vary:
-            rest += field_lines(r._head.fields, self.vary)
-        return Key(normal_path(r.raw_path), rest)
+            key = Key(key.path, f"{key.rest}\n{own!r}")
+        return key.with_fields(r._head.fields, self.vary) if self.vary else key
+
+    def _first_key(self, r: Request, method: str) -> Key:
+        origin = f"{r.scheme}://{r.host.lower()}" if self.host else ""
+        return Key(normal_path(r.raw_path), f"{method}\n{origin}\n{chosen_query(r.query, self.query)}")
 
     def wants_fresh(self, r: Request) -> bool:
         """Whether the request asks for an answer made anew, and may (RFC 9111 5.2.1.4, 5.4)."""
