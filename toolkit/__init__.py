@@ -84,6 +84,7 @@ if TYPE_CHECKING:
     from toolkit.server.middleware.rate_limit import RateLimit
     from toolkit.server.middleware.request_id import RequestID
     from toolkit.server.middleware.time_limit import TimeLimit
+    from toolkit.server.openapi.options import Content, OpenApi, Operation, Parameter
     from toolkit.server.request import Request
     from toolkit.server.routers import Router
     from toolkit.server.sessions import CookieSessions
@@ -109,6 +110,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Conflict",
     "ConnectError",
     "ConnectTimeout",
+    "Content",
     "ContentTooLarge",
     "Cookie",
     "CookieSessions",
@@ -135,6 +137,9 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "NetworkError",
     "NotAcceptable",
     "NotFound",
+    "OpenApi",
+    "Operation",
+    "Parameter",
     "PoolTimeout",
     "PreconditionFailed",
     "PreconditionRequired",
@@ -191,6 +196,7 @@ _WHERE = {
     "Compression": "server.compression",
     "Conditional": "server.middleware.conditional",
     "Conflict": "server.abort",
+    "Content": "server.openapi.options",
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
     "CookieSessions": "server.sessions",
@@ -212,6 +218,9 @@ _WHERE = {
     "Moved": "protocol.wire",
     "NotAcceptable": "server.abort",
     "NotFound": "server.abort",
+    "OpenApi": "server.openapi.options",
+    "Operation": "server.openapi.options",
+    "Parameter": "server.openapi.options",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
     "ProxyHeaders": "server.middleware.proxy_headers",

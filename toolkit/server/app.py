@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.headers import HeadersLike
     from toolkit.server.access_log import AccessLog
     from toolkit.server.hooks import Middleware
+    from toolkit.server.openapi.options import OpenApi
     from toolkit.server.routing import EofPolicy, RouteTable, SlashPolicy
     from toolkit.server.templates import Templates
 
@@ -52,6 +53,16 @@ def _access_log(access_log: AccessLog | bool | None) -> AccessLog | None:
     return Found() if access_log is True else access_log
 
 
+def _openapi(openapi: OpenApi | bool | None) -> OpenApi | Literal[False] | None:
+    if openapi is None or openapi is False:
+        return openapi
+    from toolkit.server.openapi.options import OpenApi as Found  # likewise
+
+    if openapi is not True and not isinstance(openapi, Found):
+        raise UseError(f"App(openapi={openapi!r}): expected OpenApi(...), True, False or None")
+    return Found(public=True) if openapi is True else openapi
+
+
 def _check(name: str, value: object, kind: type[object]) -> None:
     """That an option is what it is documented to be: later it would fail in the middle of a request."""
     if not isinstance(value, kind):
@@ -70,7 +81,8 @@ class App(Serving):
     (404), "redirect" (308) or "ignore" (it is found). `compression` says what becomes of large returned bodies.
     `headers` go with every answer, those to bytes that are no request included, unless an answer has a field of that
     name itself. `templates` are what `r.render` renders: a directory, or `Templates`. `access_log` writes a line for
-    each exchange: True, or an `AccessLog`.
+    each exchange: True, or an `AccessLog`. `openapi` says how the interface is described and where: None, at /openapi
+    with a page at /docs, with `debug` alone; True, for everybody; False, nowhere; or an `OpenApi`.
     """
 
     _is_app = True
@@ -92,6 +104,7 @@ class App(Serving):
         headers: HeadersLike | None = None,
         templates: str | os.PathLike[str] | Templates | None = None,
         access_log: AccessLog | bool | None = None,
+        openapi: OpenApi | bool | None = None,
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
     ) -> None:
@@ -111,6 +124,7 @@ class App(Serving):
         self.common = common_lines(headers)
         self.templates = None if templates is None else _templates(templates, debug)
         self.access_log = _access_log(access_log)
+        self.openapi = _openapi(openapi)
         self.forms = forms
         self.debug = debug
         self.errors: ErrorHandlers | None = None

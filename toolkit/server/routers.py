@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, Unpack, overload
 
 from toolkit.errors import UseError
 from toolkit.server.converters import CONVERTERS, Converter
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from toolkit.server.app import App
+    from toolkit.server.openapi.options import Operation
     from toolkit.server.static_options import StaticOptions
 
 __all__ = ["Declared", "Included", "RouteOptions", "Router"]
@@ -37,7 +38,8 @@ class RouteOptions(TypedDict, total=False):
     """What may be said of a route besides its path and methods.
 
     `name` for `url_for`; `middlewares` around this route alone, the first one outermost; `on_eof`, see `App`;
-    `options`, whatever middlewares are to find in `r.route.options`; `thread` calls a plain function in a thread.
+    `options`, whatever middlewares are to find in `r.route.options`; `thread` calls a plain function in a thread;
+    `docs` is what the interface's description says of it, False keeps it out.
     """
 
     name: str
@@ -45,6 +47,7 @@ class RouteOptions(TypedDict, total=False):
     on_eof: EofPolicy | None
     options: Mapping[str, object]
     thread: bool
+    docs: Operation | Literal[False] | None
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,11 @@ class Router:
         if unknown:
             raise UseError(f"route {path!r}: unknown {unknown}; there are {', '.join(RouteOptions.__annotations__)}")
         check_middlewares(about.get("middlewares", ()))
+        if about.get("docs"):
+            from toolkit.server.openapi.options import Operation  # whoever gives one has it
+
+            if not isinstance(about["docs"], Operation):
+                raise UseError(f"route {path!r}: docs={about['docs']!r}: expected Operation(...), or False to hide it")
         shape = parse(path).shape if path or self._is_app else ""  # elsewhere the prefix alone may be a path
         declared = Declared(path, handler, tuple(method.upper() for method in methods), about)
         keys = [(shape, method) for method in declared.methods or ("*",)]
@@ -250,8 +258,8 @@ class Router:
 
         server = StaticServer(prefix or "/", directory, options=options)
         for below in ("/", "") if server.prefix else ("/",):
-            self._declare(server.prefix + below, server.serve, ("GET",), {"middlewares": middlewares})
-        files: RouteOptions = {"middlewares": middlewares, "name": name}
+            self._declare(server.prefix + below, server.serve, ("GET",), {"middlewares": middlewares, "docs": False})
+        files: RouteOptions = {"middlewares": middlewares, "name": name, "docs": False}
         self._declare(server.prefix + "/{path:path}", server.serve, ("GET",), files)
 
     def add_converter(self, name: str, parse: Callable[[str], object], format: Callable[[object], str] = str) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolkit.server.app import App
+    from toolkit.server.openapi.options import Operation
 
 __all__ = ["NO_PARAMETERS", "Coroutine", "EofPolicy", "Handler", "Resource", "Route", "RouteTable", "SlashPolicy"]
 
@@ -52,6 +53,7 @@ class Route:
         "chain",
         "converters",
         "coroutine",
+        "docs",
         "handler",
         "methods",
         "middlewares",
@@ -77,6 +79,7 @@ class Route:
         middlewares: Sequence[Handler] = (),
         options: Mapping[str, object] | None = None,
         thread: bool = False,
+        docs: Operation | Literal[False] | None = None,
     ) -> None:
         self.pattern = parse(path)
         self.path = str(self.pattern)
@@ -87,6 +90,7 @@ class Route:
         self.name = name
         self.middlewares: tuple[Handler, ...] = tuple(middlewares)
         self.options: Mapping[str, object] = options or {}
+        self.docs = docs  # what its description says; False keeps it out
         self.coroutine: Coroutine | None = None
         if thread:
             self.coroutine = in_thread(handler)
