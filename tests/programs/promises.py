@@ -29,6 +29,8 @@ SERVING = "server/test_serving.py::"
 RULES = "conformance/test_rules.py::"
 READERS = "conformance/test_readers.py::"
 STATIC = "server/test_static.py::"
+OPENAPI = "server/openapi/test_serving.py::"
+PAGES = "conformance/test_browser_openapi.py::"
 ROUTING = "conformance/test_documented_routing.py::"
 
 CLIENT = "the client's"
@@ -37,7 +39,6 @@ TOOLS = (
 )
 JOBS = "work that is scheduled or done beside requests"
 CACHES = "a cache of answers"
-PAGES = "pages that describe an interface"
 PROCESSES = "handlers in processes of their own"
 
 A_CLASS_AND_ITS_HOOKS = (
@@ -353,7 +354,20 @@ A_ROUTER_AND_GROUPS = (
         "answers that are kept", (f"{SMALL}test_files_are_cached_and_what_is_missing_is_404",), instead="by clients"
     ),
     Promise("tasks in the background, and by the clock", apart=JOBS),
-    Promise("a page to try an interface out, and its description", apart=PAGES),
+    Promise(
+        "a page to try an interface out, and its description, by one switch and not in production",
+        (
+            f"{ROUTERS}test_development_mode",
+            f"{PAGES}test_the_page_shows_the_interface",
+            f"{PAGES}test_operations_are_tried_out",
+            f"{OPENAPI}test_where_it_is_to_be_had",
+            f"{OPENAPI}test_nothing_comes_from_elsewhere",
+        ),
+    ),
+    Promise(
+        "docstrings' sections describe parameters and answers",
+        (f"{ROUTERS}test_development_mode", "server/openapi/test_docstrings.py::test_the_sections_of_each_dialect"),
+    ),
 )
 
 BESIDE_OTHER_WORK = (
