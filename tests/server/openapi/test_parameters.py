@@ -106,13 +106,13 @@ def test_what_cannot_be_one_is_named() -> None:
 def test_what_only_the_docstring_knows_is_in_the_query() -> None:
     told = {
         "id": Entry("int", "known"),
-        "page": Entry("int", "which", True),
-        "q": Entry("str", "what", False),
+        "page": Entry("int", "which"),
+        "q": Entry("str", "what"),
         "limit": Entry("", ""),
         "**rest": Entry("", "anything"),
     }
     assert documented_parameters(told, {"id"}) == [
         {"name": "page", "in": "query", "description": "which", "schema": {"type": "integer"}},
-        {"name": "q", "in": "query", "description": "what", "required": True, "schema": {"type": "string"}},
+        {"name": "q", "in": "query", "description": "what", "schema": {"type": "string"}},
         {"name": "limit", "in": "query", "schema": {"type": "string"}},
     ]

@@ -32,11 +32,10 @@ TYPES: Final[dict[str, dict[str, object]]] = {
 
 
 class Entry(NamedTuple):
-    """One parameter: `type` as it is written there, `optional` None where that is not said."""
+    """One parameter: `type` as it is written there."""
 
     type: str
     description: str
-    optional: bool | None = None
 
     @property
     def schema(self) -> dict[str, object]:
@@ -77,9 +76,7 @@ def read(text: str) -> Documented:
 
 
 def _of(found: Docstring) -> Documented:
-    parameters = {
-        one.arg_name: Entry(one.type_name or "", _flowing(one.description), one.is_optional) for one in found.params
-    }
+    parameters = {one.arg_name: Entry(one.type_name or "", _flowing(one.description)) for one in found.params}
     summary, description = found.short_description or "", (found.long_description or "").strip()
     if not found.blank_after_short_description:  # it goes on in the next line
         rest, _, description = description.partition("\n\n")

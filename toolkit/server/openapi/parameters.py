@@ -106,7 +106,10 @@ def given_parameters(where: str, given: Mapping[str, object], schemas: Schemas) 
 
 
 def documented_parameters(documented: Mapping[str, Entry], known: Iterable[str]) -> list[Schema]:
-    """What a docstring says of others than those that are `known`: of the query, since there is nowhere else."""
+    """What a docstring says of others than those that are `known`: of the query, since there is nowhere else.
+
+    None of them is required: "page (int)" is what people write of both kinds.
+    """
     found = []
     for name, entry in documented.items():
         if name in known or name.startswith("*"):
@@ -114,8 +117,6 @@ def documented_parameters(documented: Mapping[str, Entry], known: Iterable[str])
         parameter: Schema = {"name": name, "in": "query"}
         if entry.description:
             parameter["description"] = entry.description
-        if entry.optional is False and entry.type:
-            parameter["required"] = True
         parameter["schema"] = entry.schema
         found.append(parameter)
     return found
