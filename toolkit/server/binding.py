@@ -71,7 +71,7 @@ class Place:
             above=self,
             prefix=place.prefix + prefix,
             layers=tuple(layers),
-            handle_all=(*own, *place.handle_all),
+            handle_all=(*(_placed(hook, place.prefix + prefix, place.mount_path) for hook in own), *place.handle_all),
             namespace=".".join(one for one in (place.namespace, name) if one),
             tag=name or _last_word(prefix) or place.tag,
             converters={**place.converters, **router.converters},
@@ -101,6 +101,15 @@ def _last_word(prefix: str) -> str:
     """What routes below a prefix are grouped by, where nobody gave them a name."""
     words = [one for one in parse(prefix).segments if not isinstance(one, Parameter)] if prefix else []
     return words[-1] if words else ""
+
+
+def _placed(hook: Handler, prefix: str, mount_path: str) -> Handler:
+    """A hook at its place: one that serves paths of its own below a router's prefix is told how deep that is."""
+    placed = getattr(getattr(hook, "__self__", None), "handle_all_below", None)
+    if placed is None or prefix == mount_path:
+        return hook
+    found: Handler = placed(prefix.count("/"))
+    return found
 
 
 def _own_handle_all(router: Router) -> list[Handler]:
