@@ -37,6 +37,8 @@ Parameters: TypeAlias = dict[str, object]
 
 Refusal: TypeAlias = tuple[int, dict[str, str] | None]  # a status and the fields that go with it
 
+SHOWN: Final = 10  # names, where none is near
+
 NO_PARAMETERS: Final[Parameters] = {}  # of every literal path; nobody writes to it
 
 
@@ -254,8 +256,19 @@ class RouteTable:
                     together = ", ".join(sorted(paths))
                     raise UseError(f"url_for({name!r}): {together} are called so; give one of them a name=")
                 return build(routes[0].pattern, values, routes[0].converters)
-        known = ", ".join(sorted(self.names)) or "none"
-        raise UseError(f"url_for({name!r}): no route is called so; there are {known}")
+        raise UseError(f"url_for({name!r}): no route is called so; {self._nearest(name)}")
+
+    def _nearest(self, name: str) -> str:
+        """What may have been meant."""
+        from difflib import get_close_matches  # nobody needs it before something is wrong
+
+        known = sorted(self.names)
+        last = name.rpartition(".")[2]  # in another place, perhaps
+        near = [one for one in known if one.rpartition(".")[2] == last] or get_close_matches(name, known)
+        if near:
+            return f"did you mean {' or '.join([repr(one) for one in near[:3]])}?"
+        more = len(known) - SHOWN
+        return f"there are {', '.join(known[:SHOWN]) or 'none'}{f' and {more} more' if more > 0 else ''}"
 
 
 def _varying(node: _Node, segment: Parameter, route: Route, converters: Mapping[str, Converter]) -> _Node:
