@@ -42,8 +42,8 @@ class CookieSessions:
 
     `secret` has at least 16 bytes; of several the first one signs, the others are still good: that is how to change it.
     `max_age` in seconds, counted from the last change; a session in use is renewed when half of it is over. `secure`
-    None: by the request's scheme, which `samesite="None"` does not leave open. Raises `UseError` for a short secret, and
-    for a cookie that no agent would keep.
+    None: by the request's scheme, which `samesite="None"` does not leave open. Raises `UseError` for a short secret,
+    and for a cookie that no agent would keep.
     """
 
     secret: str | bytes | Sequence[str | bytes] = field(repr=False)
