@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from toolkit.server.middleware.rate_limit import RateLimit
     from toolkit.server.middleware.request_id import RequestID
     from toolkit.server.middleware.time_limit import TimeLimit
+    from toolkit.server.openapi.options import Content, OpenApi, Operation, Parameter
     from toolkit.server.processes.copies import RequestCopy
     from toolkit.server.processes.failures import ProcessDied, ProcessesBusy, ProcessTimeout
     from toolkit.server.processes.options import Processes
@@ -124,6 +125,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Conflict",
     "ConnectError",
     "ConnectTimeout",
+    "Content",
     "ContentTooLarge",
     "Cookie",
     "CookieSessions",
@@ -155,7 +157,10 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "NetworkError",
     "NotAcceptable",
     "NotFound",
+    "OpenApi",
+    "Operation",
     "Outcome",
+    "Parameter",
     "PoolTimeout",
     "PreconditionFailed",
     "PreconditionRequired",
@@ -223,6 +228,7 @@ _WHERE = {
     "Compression": "server.compression",
     "Conditional": "server.middleware.conditional",
     "Conflict": "server.abort",
+    "Content": "server.openapi.options",
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
     "CookieSessions": "server.sessions",
@@ -249,7 +255,10 @@ _WHERE = {
     "Moved": "protocol.wire",
     "NotAcceptable": "server.abort",
     "NotFound": "server.abort",
+    "OpenApi": "server.openapi.options",
+    "Operation": "server.openapi.options",
     "Outcome": "server.jobs.job",
+    "Parameter": "server.openapi.options",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
     "Process": "server.identity",

@@ -41,7 +41,10 @@ def contents(folder: Path) -> tuple[str, set[str]]:
 
 
 def sources() -> set[str]:
-    return {str(path.relative_to(REPOSITORY)) for path in modules().values()} | {"toolkit/py.typed"}
+    """Modules, and what goes with them."""
+    pages = (REPOSITORY / "toolkit" / "server" / "openapi").glob("page.*")
+    others = {"toolkit/py.typed", *(str(path.relative_to(REPOSITORY)) for path in pages)}
+    return {str(path.relative_to(REPOSITORY)) for path in modules().values()} | others
 
 
 def test_a_wheel_that_is_not_to_be_compiled_is_good_for_every_platform(tmp_path: Path) -> None:

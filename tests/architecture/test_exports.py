@@ -18,6 +18,7 @@ NOT_LOADED = (
     "aiohttp",
     "brotlicffi",
     "cryptography",
+    "docstring_parser",
     "hdrh",
     "httpx",
     "hypothesis",

@@ -19,6 +19,7 @@ PEERS = {
     "test_foreign_clients.py": ["curl", "httpx", "aiohttp"],
     "test_static_files.py": ["nginx", "curl"],
     "test_browser.py": ["chromium"],
+    "test_browser_openapi.py": ["chromium"],
 }
 collect_ignore = [] if required() else [name for name, peers in PEERS.items() if missing(peers)]
 BOUND = 20.0  # seconds; a slow test says more by the timeout marker

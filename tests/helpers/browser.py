@@ -61,10 +61,10 @@ probe().catch(error => ({error: String(error)})).then(found => {
 """
 
 
-def add_probe(web: App, script: str) -> None:
+def add_probe(web: App, script: str, at: str = "/") -> None:
     """Have `/?probe` be the page `/` with a script at its end: a function body, which may `await` and returns JSON.
 
-    The page counts as loaded when the script is through; `seen` gives what it returned.
+    `at` is another page's path. The page counts as loaded when the script is through; `seen` gives what it returned.
     """
     through = asyncio.Event()
 
@@ -83,7 +83,7 @@ def add_probe(web: App, script: str) -> None:
     @web.middleware
     async def add(handler: Coroutine, r: Request) -> object:
         value = await handler(r)
-        if (r.method, r.path, r.query) != ("GET", "/", "probe"):
+        if (r.method, r.path, r.query) != ("GET", at, "probe"):
             return value
         answer = encode_returned(value, r)
         assert isinstance(answer, Answer)

@@ -32,13 +32,14 @@ SERVING = "server/test_serving.py::"
 RULES = "conformance/test_rules.py::"
 READERS = "conformance/test_readers.py::"
 STATIC = "server/test_static.py::"
+OPENAPI = "server/openapi/test_serving.py::"
+PAGES = "conformance/test_browser_openapi.py::"
 ROUTING = "conformance/test_documented_routing.py::"
 
 CLIENT = "the client's"
 TOOLS = (
     "a tool beside the server: logs and events of asyncio's own, data classes, command lines, ciphers, object storage"
 )
-PAGES = "pages that describe an interface"
 
 A_CLASS_AND_ITS_HOOKS = (
     Promise("an application has an address and keeps connections alive", (f"{CLASS}test_the_quick_start",)),
@@ -390,7 +391,20 @@ A_ROUTER_AND_GROUPS = (
             "server/test_reloading.py::test_an_open_stream_holds_up_nobody",
         ),
     ),
-    Promise("a page to try an interface out, and its description", apart=PAGES),
+    Promise(
+        "a page to try an interface out, and its description, by one switch and not in production",
+        (
+            f"{ROUTERS}test_development_mode",
+            f"{PAGES}test_the_page_shows_the_interface",
+            f"{PAGES}test_operations_are_tried_out",
+            f"{OPENAPI}test_where_it_is_to_be_had",
+            f"{OPENAPI}test_nothing_comes_from_elsewhere",
+        ),
+    ),
+    Promise(
+        "docstrings' sections describe parameters and answers",
+        (f"{ROUTERS}test_development_mode", "server/openapi/test_docstrings.py::test_the_sections_of_each_dialect"),
+    ),
 )
 
 BESIDE_OTHER_WORK = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from tests.helpers.answers import read_answer
@@ -325,3 +326,41 @@ async def test_a_profile_is_rendered(tmp_path: Path) -> None:
         return request.render("profile.html", name="Ada", age=36)
 
     assert await told(web, "/profile", "/plain") == [(200, "<p>&lt;John&gt; is 30"), (200, "<p>Ada is 36")]
+
+
+async def test_development_mode() -> None:
+    """One switch adds a page and a description, of which docstrings say what they say; without it there is neither."""
+    users = Router(prefix="/users")
+
+    @users.route("/:user_id", methods=["GET"])
+    def get_user(request: Request, user_id: str) -> object:
+        """Get a user by ID.
+
+        Args:
+            request (Request): The request.
+            user_id (int): The ID of the user.
+            detail (bool): Whether to tell more.
+
+        Returns:
+            dict: The user.
+        """
+        return {"user_id": user_id}
+
+    production, development = App("localhost", 0), App("localhost", 0, debug=True)
+    found: list[list[int | None]] = []
+    description = b""
+    for web in (production, development):
+        web.include(users)
+        assert await told(web, "/users/3", kind="tcp") == [(200, '{"user_id":"3"}')]
+        answers = [await asked(web, "GET", path) for path in ("/docs", "/openapi", "/openapi.json")]
+        found.append([answer.status for answer in answers])
+        assert answers[1].content == answers[2].content
+        description = answers[1].content
+    assert found == [[404, 404, 404], [200, 200, 200]]
+    operation = orjson.loads(description)["paths"]["/users/{user_id}"]["get"]
+    assert operation["summary"] == "Get a user by ID."
+    assert operation["responses"] == {"200": {"description": "The user."}}
+    assert [(one["name"], one["in"], one["schema"], one["description"]) for one in operation["parameters"]] == [
+        ("user_id", "path", {"type": "integer"}, "The ID of the user."),
+        ("detail", "query", {"type": "boolean"}, "Whether to tell more."),
+    ]

@@ -11,7 +11,7 @@ from toolkit.errors import LocalProtocolError, UseError
 from toolkit.server.answers import Answer, encode_returned, encode_value
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 JSON, TEXT, HTML, BYTES = (
@@ -349,3 +349,22 @@ async def test_a_tuple_around_an_answer_has_the_last_word_on_status_and_fields(t
             assert x.headers["content-type"] == "text/html; charset=utf-8"
             assert await x.text() == "<p>gone"
             assert "etag" not in x.headers
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Deliver.html(3), r"Deliver.html\(int\): expected a str$"),  # type: ignore[arg-type]
+        (lambda: Deliver.text(None), r"Deliver.text\(NoneType\): expected a str$"),  # type: ignore[arg-type]
+        (lambda: Deliver.html(["<p>"]), r"Deliver.html\(list\): expected a str$"),  # type: ignore[arg-type]
+        (
+            lambda: Deliver.html(b"<p>"),  # type: ignore[arg-type]
+            r"Deliver.html\(bytes\): expected a str; what is coded already goes by Deliver.bytes\(data, headers=",
+        ),
+        (lambda: Deliver.xml(3), r"Deliver.xml\(int\): expected a str, bytes, or a dict with one root"),  # type: ignore[arg-type]
+        (lambda: Deliver.xml(["a"]), r"Deliver.xml\(list\): expected a str, bytes, or a dict"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_text_is_named(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(UseError, match=message):
+        make()

@@ -350,6 +350,28 @@ def test_names_that_are_none_or_several() -> None:
         web.url_for("same")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ("shwo", "did you mean 'show'?"),
+        ("list", "did you mean 'pets.list' or 'users.list'?"),
+        ("user.list", "did you mean 'pets.list' or 'users.list'?"),
+        ("users.lst", "did you mean 'users.list' or 'pets.list'?"),
+        ("zzz", "there are pets.list, route_0, route_1, .* and 5 more"),
+    ],
+)
+def test_a_name_that_is_none_brings_the_nearest_to_mind(wanted: str, told: str) -> None:
+    web = App()
+    web.get("/show", name="show")(lambda r: None)
+    for name in ("users", "pets"):
+        web.group(f"/{name}", name=name).get("/", name="list")(lambda r: None)
+    for number in range(12):
+        web.get(f"/{number}", name=f"route_{number}")(lambda r: None)
+    with pytest.raises(UseError, match=rf"url_for\('{wanted}'\): no route is called so; {told}") as caught:
+        web.url_for(wanted)
+    assert len(str(caught.value)) < 200
+
+
 def test_one_function_at_one_path_for_several_methods_is_one_name() -> None:
     web = App(port=0)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from tests.helpers.answers import read_answer
@@ -403,3 +405,52 @@ def test_a_decorator_that_does_not_say_for_what_is_refused_at_once(given: tuple[
         App().on_error(*given)
     with pytest.raises(UseError, match=r"^on_status.*such as @web\.on_status\(404\)"):
         App().on_status(*given)
+
+
+# Answers that are no JSON
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (Decimal(1), "Type is not JSON serializable: decimal.Decimal"),
+        ({(1, 2): "x"}, "Dict key must be str"),
+        (2**70, "Integer exceeds 64-bit range"),
+        ("\ud800", "str is not valid UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["returned", "in a task", "by Deliver", "in a tuple"])
+async def test_a_value_that_is_no_json_is_told_with_its_route(
+    kind: str, value: object, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    web = App(debug=True)
+
+    @web.get("/sums/{id}", thread=kind == "in a task")
+    def sums(r: Request, id: str) -> object:
+        if kind == "by Deliver":
+            return Deliver.json([value])
+        return (200, [value]) if kind == "in a tuple" else [value]
+
+    async with Session(app=web) as http:
+        answer = await http.get("/sums/3")
+    assert answer.status == 500
+    for told in (caplog.text, answer.content.decode()):
+        assert why in told
+        assert "the answer of test_a_value_that_is_no_json_is_told_with_its_route.<locals>.sums (" in told
+        assert "the route /sums/{id}, cannot be written as JSON, which has dicts with str keys, lists" in told
+
+
+async def test_a_handlers_own_errors_of_json_are_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    web = App()
+
+    @web.get("/own")
+    def own(r: Request) -> object:
+        return orjson.dumps(Decimal(1))
+
+    @web.get("/other")
+    def other(r: Request) -> object:
+        raise TypeError("Type is not JSON serializable, says somebody else")
+
+    async with Session(app=web) as http:
+        assert [(await http.get(path)).status for path in ("/own", "/other")] == [500, 500]
+    assert "cannot be written as JSON" not in caplog.text

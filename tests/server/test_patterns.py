@@ -58,6 +58,13 @@ def test_spellings(written: str, normal: str) -> None:
         ("/a>", "a parameter is a whole segment"),
         ("/{a:b:c}", "a parameter is a whole segment"),
         ("/:a:b", "a parameter is a whole segment"),
+        (
+            "/a/*",
+            r"'/a/\*': '\*' would be a literal asterisk; '{rest:path}' takes the rest of a path, '{rest}' one segment",
+        ),
+        ("/*/b", "'{rest}' one segment"),
+        ("/a/**", "'{rest:path}' takes the rest of a path"),
+        ("/a/*files", "'{files:path}' takes the rest of a path"),
         ("/{}", "is no parameter"),
         ("/<>", "is no parameter"),
         ("/:", "is no parameter"),

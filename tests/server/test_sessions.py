@@ -199,6 +199,9 @@ def test_options_are_checked_when_they_are_given() -> None:
         CookieSessions("short")
     with pytest.raises(UseError, match="needs secure=True"):
         CookieSessions(SECRET, samesite="None", secure=False)
+    with pytest.raises(UseError, match=r"CookieSessions\(samesite='None'\) without secure=True"):
+        CookieSessions(SECRET, samesite="None")  # over http it would fail at each request
+    assert CookieSessions(SECRET, samesite="None", secure=True).samesite == "None"
     with pytest.raises(UseError, match="expected a host name"):
         CookieSessions(SECRET, domain="a b")
     with pytest.raises(UseError, match="expected a name"):

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from tests.helpers.served import PATIENCE, served
-from toolkit import App, Compression, Exchange, Session, StaticOptions, StaticServer, UseError
+from toolkit import App, Compression, Exchange, Router, Session, StaticOptions, StaticServer, UseError
 from toolkit.server import static
 from toolkit.server.beneath import NotBeneath
 from toolkit.server.compression import encode_body
@@ -767,6 +767,32 @@ async def test_in_a_mounted_application_a_folder_lies_below_the_mount(
     async with Session(app=web) as http:
         x = await http.get(target)
         assert (x.status, x.headers.get("location")) == (status, location)
+
+
+@pytest.mark.parametrize("route", ["/", "/files"])
+async def test_in_a_router_a_folder_lies_below_the_prefix(folder: Path, route: str) -> None:
+    """Wherever the router is included, a prefix with a parameter and a mounted application among the places."""
+    router, web, mounted = Router("/api"), App(), App()
+    router.attach(StaticServer(route, folder))
+    inner = router.group("/v1")
+
+    @inner.add_route
+    def handle_all_middleware(r: Request) -> None: ...
+
+    web.include(router)
+    web.include(router, "/of/{name}", name="of")
+    mounted.include(router)
+    web.mount("/a/b", mounted)
+    below = route.rstrip("/")
+    async with Session(app=web) as http:
+        for place in ("/api", "/of/ada/api", "/a/b/api"):
+            assert (await http.get(f"{place}{below}/short.txt")).content == b"short", place
+            assert (await http.get(f"{place}{below}/")).content == b"<p>home", place
+            assert (await http.get(f"{place}{below}/no.txt")).status == 404
+            assert (await http.get(f"{place}/other/short.txt")).status == 404
+        assert (await http.get(f"{below}/short.txt")).status == 404, "not where the prefix is left out"
+        moved = await http.get(f"/api{below}/docs")
+        assert (moved.status, moved.headers["location"]) == (308, "./docs/")
 
 
 def test_a_folder_that_is_not_there_is_told_at_the_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

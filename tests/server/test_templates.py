@@ -195,6 +195,25 @@ async def test_a_streamed_template_that_is_missing_is_an_error_answer(folder: Pa
         assert (await http.get("/")).status == 500
 
 
+@pytest.mark.parametrize(("given", "shown"), [({"name": "x"}, "{...}"), ("x", "'x'"), (None, "None")])
+async def test_values_in_one_dict_are_told_to_go_by_their_names(folder: Path, given: int, shown: str) -> None:
+    web = App(templates=folder)
+    told: list[str] = []
+
+    @web.get("/")
+    async def handler(r: Request) -> None:
+        for call in (r.render, r.stream_template):
+            with pytest.raises(UseError) as caught:
+                await call("page.html", given)
+            told.append(str(caught.value))
+
+    async with served(web) as here, here.session() as http:
+        assert (await http.get("/")).status == 204
+    for call, one in zip(("render", "stream_template"), told, strict=True):
+        assert f"{call}('page.html', {shown}): what comes second is the status" in one
+        assert f"values go by their names, {call}('page.html', **context)" in one
+
+
 async def test_without_templates_there_is_nothing_to_render() -> None:
     web = App()
     told: list[str] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Coroutine, Generator, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, cast
 
 import orjson
 
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Deliver", "Reply", "Streamed", "encode_returned", "encode_value"]
 
 Bytes: TypeAlias = bytes  # `Deliver.bytes` hides the name from what stands behind it
+
+
+class Text(Protocol):
+    """What a str is to type checkers. A parameter of this type takes anything, and we say ourselves what is wrong."""
+
+    def encode(self, encoding: str = ..., errors: str = ...) -> bytes:
+        """Its bytes."""
 
 
 class ContentType:
@@ -364,9 +371,20 @@ def encode_returned(value: object, request: Request | None = None) -> Answer | S
     return encode_value(value, status, headers) if stream is None else stream
 
 
-def _xml(data: str | Bytes | Mapping[str, object]) -> Bytes:
+def _encoded(kind: str, text: object) -> Bytes:
+    if isinstance(text, str):
+        return text.encode()
+    other = ""
+    if isinstance(text, (bytes, bytearray, memoryview)):
+        other = "; what is coded already goes by Deliver.bytes(data, headers={'content-type': ...})"
+    raise UseError(f"Deliver.{kind}({type(text).__name__}): expected a str{other}")
+
+
+def _xml(data: object) -> Bytes:
     if isinstance(data, (str, bytes)):
         return data.encode() if isinstance(data, str) else data
+    if not isinstance(data, Mapping):
+        raise UseError(f"Deliver.xml({type(data).__name__}): expected a str, bytes, or a dict with one root")
     import xmltodict
 
     try:
@@ -390,14 +408,14 @@ class Deliver:
         return make(status, headers, JSON, orjson.dumps(data))
 
     @staticmethod
-    def text(text: str, status: int = 200, headers: HeadersLike | None = None) -> Answer:
+    def text(text: Text, status: int = 200, headers: HeadersLike | None = None) -> Answer:
         """Plain text, UTF-8."""
-        return make(status, headers, TEXT, text.encode())
+        return make(status, headers, TEXT, _encoded("text", text))
 
     @staticmethod
-    def html(html: str, status: int = 200, headers: HeadersLike | None = None) -> Answer:
+    def html(html: Text, status: int = 200, headers: HeadersLike | None = None) -> Answer:
         """HTML, UTF-8; nothing is escaped."""
-        return make(status, headers, HTML, html.encode())
+        return make(status, headers, HTML, _encoded("html", html))
 
     @staticmethod
     def bytes(data: bytes, status: int = 200, headers: HeadersLike | None = None) -> Answer:
@@ -426,7 +444,7 @@ class Deliver:
         return FileAnswer(FileSpec(path, root, filename, inline, content_type, headers, status))
 
     @staticmethod
-    def xml(data: str | Bytes | Mapping[str, object], status: int = 200, headers: HeadersLike | None = None) -> Answer:
+    def xml(data: Text | Bytes | Mapping[str, object], status: int = 200, headers: HeadersLike | None = None) -> Answer:
         """XML, UTF-8: text or bytes as they are, a dict as xmltodict writes it (one root; needs the extra `xml`)."""
         return make(status, headers, XML, _xml(data))
 

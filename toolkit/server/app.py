@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import loop_factory
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from toolkit.server.cache.store import CacheStore
     from toolkit.server.hooks import Middleware
     from toolkit.server.jobs.options import JobOptions
+    from toolkit.server.openapi.options import OpenApi
     from toolkit.server.processes.options import Processes
     from toolkit.server.processes.pools import Pools
     from toolkit.server.reload import Reload
@@ -70,6 +71,16 @@ def _store(cache: CacheStore | bool) -> CacheStore | bool:
     return cache
 
 
+def _openapi(openapi: OpenApi | bool | None) -> OpenApi | Literal[False] | None:
+    if openapi is None or openapi is False:
+        return openapi
+    from toolkit.server.openapi.options import OpenApi as Found  # likewise
+
+    if openapi is not True and not isinstance(openapi, Found):
+        raise UseError(f"App(openapi={openapi!r}): expected OpenApi(...), True, False or None")
+    return Found(public=True) if openapi is True else openapi
+
+
 def _check(name: str, value: object, kind: type[object]) -> None:
     """That an option is what it is documented to be: later it would fail in the middle of a request."""
     if not isinstance(value, kind):
@@ -95,6 +106,8 @@ class App(Working):
     - `cache` is where the answers are kept that `@web.cache` is to keep: True, in memory; False, nowhere; or a store.
     - `jobs` says how work beside requests is done.
     - `processes` are those that run handlers with `process=True`.
+    - `openapi` says how the interface is described and where: None, at /openapi with a page at /docs, with `debug`
+      alone; True, for everybody; False, nowhere; or an `OpenApi`.
     - `middlewares` stand around everything, the first one outermost.
     - `trailing_slash` says what becomes of a path that would be found with a last slash more or less: "strict" (404),
       "redirect" (308) or "ignore" (it is found).
@@ -120,6 +133,7 @@ class App(Working):
         templates: str | os.PathLike[str] | Templates | None = None,
         access_log: AccessLog | bool | None = None,
         cache: CacheStore | bool = True,
+        openapi: OpenApi | bool | None = None,
         middlewares: Sequence[Middleware] = (),
         trailing_slash: SlashPolicy = "strict",
         jobs: JobOptions | None = None,
@@ -147,6 +161,7 @@ class App(Working):
         self.templates = None if templates is None else _templates(templates, debug)
         self.access_log = _access_log(access_log)
         self._kept_in = _store(cache)
+        self.openapi = _openapi(openapi)
         self.forms = forms
         self.debug = debug
         self._set_job_options(jobs)

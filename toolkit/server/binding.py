@@ -27,17 +27,18 @@ from toolkit.server.answers import Deliver
 from toolkit.server.converters import CONVERTERS, Converter
 from toolkit.server.handlers import Handler, described, misfit, name_of
 from toolkit.server.hooks import Hooks, Layer, compose, endpoint, fallback, is_decorator
-from toolkit.server.patterns import other_slash
+from toolkit.server.patterns import Parameter, other_slash, parse
 from toolkit.server.routing import Resource, Route, RouteTable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolkit.server.app import App
+    from toolkit.server.openapi.document import Placed
     from toolkit.server.request import Request
     from toolkit.server.routers import Declared, Included, Router
 
-__all__ = ["bind"]
+__all__ = ["bind", "routes_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,7 @@ class Place:
     handle_all: tuple[Handler, ...] = ()
     mount_path: str = ""
     namespace: str = ""
+    tag: str = ""
     converters: Mapping[str, Converter] = field(default_factory=lambda: CONVERTERS)
 
     def inside(self, router: Router, about: Included | None = None) -> Place:
@@ -69,10 +71,20 @@ class Place:
             above=self,
             prefix=place.prefix + prefix,
             layers=tuple(layers),
-            handle_all=(*own, *place.handle_all),
+            handle_all=(*(_placed(hook, place.prefix + prefix, place.mount_path) for hook in own), *place.handle_all),
             namespace=".".join(one for one in (place.namespace, name) if one),
+            tag=name or _last_word(prefix) or place.tag,
             converters={**place.converters, **router.converters},
         )
+
+    def is_described_in(self, outer: Place) -> bool:
+        """Whether it is `outer` or lies within, and no application between them keeps to itself."""
+        place: Place | None = self
+        while place is not None and place is not outer:
+            if place.app.openapi is False and place.app is not outer.app:
+                return False
+            place = place.above
+        return place is outer
 
     def common(self, other: Place) -> Place:
         """The innermost place that has both in it."""
@@ -83,6 +95,21 @@ class Place:
         while place not in mine and place.above is not None:
             place = place.above
         return place
+
+
+def _last_word(prefix: str) -> str:
+    """What routes below a prefix are grouped by, where nobody gave them a name."""
+    words = [one for one in parse(prefix).segments if not isinstance(one, Parameter)] if prefix else []
+    return words[-1] if words else ""
+
+
+def _placed(hook: Handler, prefix: str, mount_path: str) -> Handler:
+    """A hook at its place: one that serves paths of its own below a router's prefix is told how deep that is."""
+    placed = getattr(getattr(hook, "__self__", None), "handle_all_below", None)
+    if placed is None or prefix == mount_path:
+        return hook
+    found: Handler = placed(prefix.count("/"))
+    return found
 
 
 def _own_handle_all(router: Router) -> list[Handler]:
@@ -101,8 +128,20 @@ def bind(app: App) -> RouteTable:
     table = RouteTable(_unserved(top, "/"), app.trailing_slash)
     binder = _Binder(table)
     binder.read(app, top)
+    for place in binder.applications:
+        binder.describe(place, top)
     binder.stand_ins(top)
     return table
+
+
+def routes_of(app: App) -> list[Placed]:
+    """An application's routes as a description of it has them. Raises `UseError` where they clash."""
+    from toolkit.server.openapi.document import Placed
+
+    top = Place(app).inside(app)
+    binder = _Binder(RouteTable(_unserved(top, "/")))
+    binder.read(app, top)
+    return [Placed(route, place.tag) for route, place in binder.routes if place.is_described_in(top)]
 
 
 class _Binder:
@@ -112,9 +151,13 @@ class _Binder:
         self.table = table
         self.places: dict[Resource, Place] = {}
         self.explicit: dict[str, Route] = {}
+        self.applications: list[Place] = []
+        self.routes: list[tuple[Route, Place]] = []
 
     def read(self, router: Router, place: Place) -> None:
         """All of a router's routes, and those of the routers in it."""
+        if router is place.app:
+            self.applications.append(place)
         for declared in router.routes:
             self._add(declared, place)
         for part in router.parts:
@@ -132,6 +175,7 @@ class _Binder:
         resource = self.table.add(route, place.converters)
         before = self.places.get(resource)
         self.places[resource] = place if before is None else place.common(before)
+        self.routes.append((route, place))
         self._name(route)
 
     def _name(self, route: Route) -> None:
@@ -150,6 +194,34 @@ class _Binder:
             self.table.names[whole] = [route]  # what was given goes before what a function happens to be called
         elif known is None:
             self.table.names.setdefault(whole, []).append(route)
+
+    def describe(self, place: Place, top: Place) -> None:
+        """Serve an application's description, where it is to be had.
+
+        One that nobody asked for, which is there in development, makes room: where the application itself has anything
+        at one of its paths, there is none of it.
+        """
+        options = place.app.openapi
+        if options is False or not (top.app.debug or (options is not None and options.public)):
+            return
+        if options is None and place is not top:
+            return  # it is in that of the application around it
+        from toolkit.server.middleware.conditional import Conditional  # few programs are asked for any of this
+        from toolkit.server.openapi.document import Placed
+        from toolkit.server.openapi.serving import Description
+
+        routes = [Placed(route, at.tag) for route, at in self.routes if at.is_described_in(place)]
+        pages = Description(options, routes, place.prefix).pages()
+        if options is None and any(self._is_taken(path, place) for path, _ in pages):
+            return
+        for path, handler in pages:
+            route = Route(place.prefix + path, handler, ("GET",), place.app.on_eof)
+            _settle(route, place, (*place.layers, Conditional(hashed=False)))
+            self.places[self.table.add(route, place.converters)] = place
+
+    def _is_taken(self, path: str, place: Place) -> bool:
+        route, _, resource = self.table.find("GET", path)
+        return resource is not None and (route is None or not route.automatic or route.app is not place.app)
 
     def stand_ins(self, top: Place) -> None:
         """405 and OPTIONS at each path: made once for all that have the same methods and the same around them."""

@@ -23,6 +23,7 @@ from toolkit.server.added import extra_of
 from toolkit.server.answers import TEXT, Answer, Streamed, encode_returned, restated
 from toolkit.server.current import CURRENT
 from toolkit.server.error_pages import debug_page, error_page
+from toolkit.server.handlers import described
 
 if TYPE_CHECKING:
     from toolkit.protocol.headers import Fields
@@ -34,6 +35,15 @@ log = logging.getLogger("toolkit.server")
 
 ErrorHandler: TypeAlias = Callable[..., object]
 
+#: What orjson says of values that it does not write, and the modules that give it some.
+OF_ORJSON: Final = (
+    "Type is not JSON serializable",
+    "Dict key must",
+    "Integer exceeds",
+    "Recursion limit reached",
+    "str is not valid UTF-8",
+)
+ANSWERING: Final = frozenset(["toolkit.server.answers", "toolkit.server.dispatch"])
 PLAIN_500: Final = "Internal Server Error"
 VARY: Final = (b"vary", b"accept")
 
@@ -137,9 +147,29 @@ def _judge(request: Request, error: Exception, *, quiet: bool) -> Verdict | None
             request._abort(f"a peer is gone: {error}")
             return None
         return Verdict(502, reason_phrase(502))
+    if isinstance(error, TypeError) and _is_of_json(error):
+        error.add_note(_about_json(request))
     if not quiet:
         _log(request, "failed", error)
     return Verdict(500, PLAIN_500, fault=True)
+
+
+def _is_of_json(error: TypeError) -> bool:
+    """Whether it was raised where an answer is made: orjson names a type, and not who gave it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = "" if trace is None else trace.tb_frame.f_globals.get("__name__", "")
+    return where in ANSWERING and str(error).startswith(OF_ORJSON)
+
+
+def _about_json(request: Request) -> str:
+    route = request._route
+    whose = "" if route is None else f" of {described(route.handler)}, the route {route.path},"
+    return (
+        f"the answer{whose} cannot be written as JSON, which has dicts with str keys, lists, str, int (64 bits), "
+        "float, bool, None, dataclasses, datetime, date, time, UUID and Enum"
+    )
 
 
 def _log(request: Request, what: str, error: Exception) -> None:

@@ -97,6 +97,12 @@ def _segment(path: str, text: str) -> Segment:
             if not groups["name"].isidentifier() or (converter and not converter.isidentifier()):
                 raise UseError(f"route {path!r}: {text!r} is no parameter; expected '{{name}}' or '{{name:converter}}'")
             return Parameter(groups["name"], "" if converter == "str" else converter)
+    if text.startswith("*") and (not text.strip("*") or text.strip("*").isidentifier()):
+        name = text.strip("*") or "rest"
+        raise UseError(
+            f"route {path!r}: {text!r} would be a literal asterisk; '{{{name}:path}}' takes the rest of a path, "
+            f"'{{{name}}}' one segment"
+        )
     if any(character in text for character in "{}<>") or text.startswith(":"):
         raise UseError(f"route {path!r}: a parameter is a whole segment, '/{{name}}/'")
     return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, SupportsIndex
 from urllib.parse import unquote
 
 from toolkit.errors import LocalProtocolError, UseError
@@ -394,7 +394,7 @@ class Request(Incoming):
         return EventStream(self, headers, keep_alive=keep_alive, retry=retry)
 
     async def render(
-        self, _template: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
+        self, _template: str, /, status: SupportsIndex = 200, headers: HeadersLike | None = None, **context: object
     ) -> Answer:
         """A template's text as an answer, to be returned: `return await r.render("page.html", user=user)`.
 
@@ -405,7 +405,7 @@ class Request(Incoming):
         return await render(self, _template, status, headers, context)
 
     async def stream_template(
-        self, _template: str, /, status: int = 200, headers: HeadersLike | None = None, **context: object
+        self, _template: str, /, status: SupportsIndex = 200, headers: HeadersLike | None = None, **context: object
     ) -> tuple[int, AsyncIterator[bytes], Headers]:
         """The same, but sent while it is made: for pages that are long, or wait for something in between."""
         from toolkit.server.templates import stream

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Literal, TypedDict, TypeVar, Unpack, overload
 
 from toolkit.errors import UseError
 from toolkit.server.converters import CONVERTERS, Converter
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from toolkit.server.app import App
     from toolkit.server.cache.caching import Caching
     from toolkit.server.cache.store import CacheStore
+    from toolkit.server.openapi.options import Operation
     from toolkit.server.processes.options import Processes
     from toolkit.server.static_options import StaticOptions
 
@@ -41,7 +42,8 @@ class RouteOptions(TypedDict, total=False):
 
     `name` for `url_for`; `middlewares` around this route alone, the first one outermost; `on_eof`, see `App`;
     `options`, whatever middlewares are to find in `r.route.options`; `thread` calls a plain function in a thread,
-    `process` in another process: True, or the `Processes` that it is one of.
+    `process` in another process: True, or the `Processes` that it is one of; `docs` is what the interface's description
+    says of it, False keeps it out.
     """
 
     name: str
@@ -50,6 +52,7 @@ class RouteOptions(TypedDict, total=False):
     options: Mapping[str, object]
     thread: bool
     process: bool | Processes
+    docs: Operation | Literal[False] | None
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,11 @@ class Router:
             from toolkit.server.processes.pools import check_handler  # most programs do without
 
             check_handler(handler, about["process"], about.get("thread", False))
+        if about.get("docs"):
+            from toolkit.server.openapi.options import Operation  # whoever gives one has it
+
+            if not isinstance(about["docs"], Operation):
+                raise UseError(f"route {path!r}: docs={about['docs']!r}: expected Operation(...), or False to hide it")
         shape = parse(path).shape if path or self._is_app else ""  # elsewhere the prefix alone may be a path
         declared = Declared(path, handler, tuple(method.upper() for method in methods), about)
         keys = [(shape, method) for method in declared.methods or ("*",)]
@@ -260,8 +268,8 @@ class Router:
 
         server = StaticServer(prefix or "/", directory, options=options)
         for below in ("/", "") if server.prefix else ("/",):
-            self._declare(server.prefix + below, server.serve, ("GET",), {"middlewares": middlewares})
-        files: RouteOptions = {"middlewares": middlewares, "name": name}
+            self._declare(server.prefix + below, server.serve, ("GET",), {"middlewares": middlewares, "docs": False})
+        files: RouteOptions = {"middlewares": middlewares, "name": name, "docs": False}
         self._declare(server.prefix + "/{path:path}", server.serve, ("GET",), files)
 
     def add_converter(self, name: str, parse: Callable[[str], object], format: Callable[[object], str] = str) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from toolkit.server.app import App
+    from toolkit.server.openapi.options import Operation
 
 __all__ = ["NO_PARAMETERS", "Coroutine", "EofPolicy", "Handler", "Resource", "Route", "RouteTable", "SlashPolicy"]
 
@@ -35,6 +36,8 @@ SlashPolicy: TypeAlias = Literal["strict", "redirect", "ignore"]
 Parameters: TypeAlias = dict[str, object]
 
 Refusal: TypeAlias = tuple[int, dict[str, str] | None]  # a status and the fields that go with it
+
+SHOWN: Final = 10  # names, where none is near
 
 NO_PARAMETERS: Final[Parameters] = {}  # of every literal path; nobody writes to it
 
@@ -52,6 +55,7 @@ class Route:
         "chain",
         "converters",
         "coroutine",
+        "docs",
         "handler",
         "methods",
         "middlewares",
@@ -78,6 +82,7 @@ class Route:
         options: Mapping[str, object] | None = None,
         thread: bool = False,
         process: object = False,
+        docs: Operation | Literal[False] | None = None,
     ) -> None:
         self.pattern = parse(path)
         self.path = str(self.pattern)
@@ -88,6 +93,7 @@ class Route:
         self.name = name
         self.middlewares: tuple[Handler, ...] = tuple(middlewares)
         self.options: Mapping[str, object] = options or {}
+        self.docs = docs  # what its description says; False keeps it out
         self.coroutine: Coroutine | None = None
         if process:
             from toolkit.server.processes.pools import in_process  # most programs do without
@@ -255,8 +261,19 @@ class RouteTable:
                     together = ", ".join(sorted(paths))
                     raise UseError(f"url_for({name!r}): {together} are called so; give one of them a name=")
                 return build(routes[0].pattern, values, routes[0].converters)
-        known = ", ".join(sorted(self.names)) or "none"
-        raise UseError(f"url_for({name!r}): no route is called so; there are {known}")
+        raise UseError(f"url_for({name!r}): no route is called so; {self._nearest(name)}")
+
+    def _nearest(self, name: str) -> str:
+        """What may have been meant."""
+        from difflib import get_close_matches  # nobody needs it before something is wrong
+
+        known = sorted(self.names)
+        last = name.rpartition(".")[2]  # in another place, perhaps
+        near = [one for one in known if one.rpartition(".")[2] == last] or get_close_matches(name, known)
+        if near:
+            return f"did you mean {' or '.join([repr(one) for one in near[:3]])}?"
+        more = len(known) - SHOWN
+        return f"there are {', '.join(known[:SHOWN]) or 'none'}{f' and {more} more' if more > 0 else ''}"
 
 
 def _varying(node: _Node, segment: Parameter, route: Route, converters: Mapping[str, Converter]) -> _Node:

@@ -42,7 +42,8 @@ class CookieSessions:
 
     `secret` has at least 16 bytes; of several the first one signs, the others are still good: that is how to change it.
     `max_age` in seconds, counted from the last change; a session in use is renewed when half of it is over. `secure`
-    None: by the request's scheme. Raises `UseError` for a short secret, and for a cookie that no agent would keep.
+    None: by the request's scheme, which `samesite="None"` does not leave open. Raises `UseError` for a short secret,
+    and for a cookie that no agent would keep.
     """
 
     secret: str | bytes | Sequence[str | bytes] = field(repr=False)
@@ -59,6 +60,11 @@ class CookieSessions:
     def __post_init__(self) -> None:
         secrets = [self.secret] if isinstance(self.secret, (str, bytes)) else list(self.secret)
         object.__setattr__(self, "signer", Signer(*secrets, purpose=f"session:{self.cookie}"))
+        if self.secure is None and str(self.samesite).lower() == "none":
+            raise UseError(
+                "CookieSessions(samesite='None') without secure=True: a browser keeps such a cookie over https alone, "
+                "and behind a proxy the request's scheme does not tell"
+            )
         try:
             serialize_cookie(self.baked("", secure=self.secure is not False))
         except LocalProtocolError as error:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from toolkit.protocol.cache_control import CacheControl
     from toolkit.server.answers import ContentType
+    from toolkit.server.handlers import Handler
     from toolkit.server.request import Request
 
 __all__ = ["StaticServer"]
@@ -50,6 +51,7 @@ READS: Final = ("GET", "HEAD")
 class StaticServer:
     """A folder below `route`, to be attached: `web.attach(StaticServer("/static", "public"))`.
 
+    Attached to a router, it is below the router's prefix.
     Whatever has a route of its own goes first, and what is not in the folder is for others. `page_dir` is a folder in
     it that holds pages: `/` is its index, `/about` its `about.html`, and a name with a dot is looked for in the folder
     itself and then there; without a `page_dir` names are those of files. `chunk_size`: bytes sent at a time where the
@@ -86,17 +88,29 @@ class StaticServer:
 
     def handle_all_middleware(self, r: Request) -> object:
         """Answer where no route does; None for what is not in the folder, or not below `route`."""
-        path = _path_in_app(r)
+        route = r._route
+        return self._answer_below(r, 0 if route is None else route.mount_path.count("/"))
+
+    def handle_all_below(self, depth: int) -> Handler:
+        """The same for a router that is included under a prefix, which takes the path's first `depth` segments."""
+
+        def handle_all_middleware(r: Request) -> object:
+            return self._answer_below(r, depth)
+
+        return handle_all_middleware
+
+    def _answer_below(self, request: Request, depth: int) -> object:
+        path = _path_below(request, depth)
         prefix = self.prefix
         if not path:
-            return _add_slash(r) if not prefix and self.folder.find("/", encoded=True) is not None else None
+            return _add_slash(request) if not prefix and self.folder.find("/", encoded=True) is not None else None
         if prefix:
             if path == prefix:
-                return _add_slash(r) if self.folder.find("/", encoded=True) is not None else None
+                return _add_slash(request) if self.folder.find("/", encoded=True) is not None else None
             if not path.startswith(f"{prefix}/"):
                 return None
             path = path[len(prefix) :]
-        return self.answer_path(r, path)
+        return self.answer_path(request, path)
 
     def serve(self, r: Request, path: str = "") -> object:
         """A handler for `GET route/{path:path}`, with the names below the route. Raises `Abort` for 404."""
@@ -198,12 +212,10 @@ class StaticServer:
         return list_folder(self.folder.root, names, request.path, wanted, dotfiles=self.options.dotfiles)
 
 
-def _path_in_app(request: Request) -> str:
-    """The path below the mount of the application that was asked; "" for the mount itself, without a slash."""
-    path, route = request.raw_path, request._route
-    if route is None or not route.mount_path:
-        return path
-    return "".join(f"/{name}" for name in path.split("/")[route.mount_path.count("/") + 1 :])
+def _path_below(request: Request, depth: int) -> str:
+    """The path without its first segments; "" for a prefix itself, without a slash."""
+    path = request.raw_path
+    return "".join(f"/{name}" for name in path.split("/")[depth + 1 :]) if depth else path
 
 
 def _add_slash(request: Request) -> Answer:

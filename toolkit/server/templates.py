@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from toolkit.errors import UseError
@@ -16,7 +17,8 @@ from toolkit.protocol.headers import Headers, encode_fields
 from toolkit.server.answers import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from typing import SupportsIndex
 
     import jinja2
 
@@ -168,16 +170,33 @@ def _headers(name: str, headers: HeadersLike | None) -> Headers:
     return together
 
 
-async def render(r: Request, name: str, status: int, headers: HeadersLike | None, context: dict[str, object]) -> Answer:
+def _check(r: Request, call: str, name: str, status: object) -> int:
+    """Values given as one dict, as other libraries take them, would be the status."""
+    if isinstance(status, bool) or not isinstance(status, int):
+        given = "{...}" if isinstance(status, Mapping) else repr(status)
+        raise UseError(
+            r._say(
+                f"{call}({name!r}, {given}): what comes second is the status; values go by their names, "
+                f"{call}({name!r}, **context)"
+            )
+        )
+    return status
+
+
+async def render(
+    r: Request, name: str, status: SupportsIndex, headers: HeadersLike | None, context: dict[str, object]
+) -> Answer:
     """See `Request.render`."""
+    status = _check(r, "render", name, status)
     text = await _of(r).render(name, {"r": r, **context})
     return Answer(status, encode_fields(_headers(name, headers)), text.encode())
 
 
 async def stream(
-    r: Request, name: str, status: int, headers: HeadersLike | None, context: dict[str, object]
+    r: Request, name: str, status: SupportsIndex, headers: HeadersLike | None, context: dict[str, object]
 ) -> tuple[int, AsyncIterator[bytes], Headers]:
     """See `Request.stream_template`."""
+    status = _check(r, "stream_template", name, status)
     templates = _of(r)
     await templates.load(name)  # what is missing is told before the answer's head is sent
     return status, templates.stream(name, {"r": r, **context}), _headers(name, headers)

@@ -1,0 +1,1 @@
+"""Tests of toolkit/server/openapi, one module for each of its modules."""
