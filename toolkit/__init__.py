@@ -72,13 +72,14 @@ if TYPE_CHECKING:
         UnsupportedMediaType,
     )
     from toolkit.server.access_log import AccessLog
-    from toolkit.server.answers import Deliver, Reply
+    from toolkit.server.answers import Reply
     from toolkit.server.app import App
     from toolkit.server.cache.folder import FolderCache
     from toolkit.server.cache.memory import MemoryCache
     from toolkit.server.cache.redis import RedisCache
     from toolkit.server.cache.store import CacheStore
     from toolkit.server.compression import Compression
+    from toolkit.server.deliver import Deliver
     from toolkit.server.feed import EventFeed
     from toolkit.server.identity import Process, current_process
     from toolkit.server.jobs.job import Job, Outcome
@@ -232,7 +233,7 @@ _WHERE = {
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
     "CookieSessions": "server.sessions",
-    "Deliver": "server.answers",
+    "Deliver": "server.deliver",
     "Event": "protocol.events",
     "EventFeed": "server.feed",
     "Exchange": "protocol.exchange",

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 from toolkit.errors import UseError
 from toolkit.protocol.status import reason_phrase
 from toolkit.server.abort import NotFound
-from toolkit.server.answers import Deliver
 from toolkit.server.converters import CONVERTERS, Converter
+from toolkit.server.deliver import Deliver
 from toolkit.server.handlers import Handler, described, misfit, name_of
 from toolkit.server.hooks import Hooks, Layer, compose, endpoint, fallback, is_decorator
 from toolkit.server.patterns import Parameter, other_slash, parse

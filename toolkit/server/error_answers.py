@@ -43,7 +43,7 @@ OF_ORJSON: Final = (
     "Recursion limit reached",
     "str is not valid UTF-8",
 )
-ANSWERING: Final = frozenset(["toolkit.server.answers", "toolkit.server.dispatch"])
+ANSWERING: Final = frozenset(["toolkit.server.answers", "toolkit.server.deliver", "toolkit.server.dispatch"])
 PLAIN_500: Final = "Internal Server Error"
 VARY: Final = (b"vary", b"accept")
 

@@ -16,11 +16,13 @@ from toolkit.protocol.dates import format_http_date
 from toolkit.protocol.negotiate import choose_media_type
 from toolkit.protocol.status import reason_phrase
 from toolkit.server.abort import Abort
-from toolkit.server.answers import Answer, Deliver
 from toolkit.server.beneath import NotBeneath, folder_beneath
+from toolkit.server.deliver import Deliver
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from toolkit.server.answers import Answer
 
 __all__ = ["Listed", "list_folder", "read_folder"]
 

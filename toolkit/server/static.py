@@ -19,9 +19,10 @@ from toolkit.protocol.fields import join_fields
 from toolkit.protocol.headers import encode_fields
 from toolkit.protocol.status import reason_phrase
 from toolkit.server.abort import Abort
-from toolkit.server.answers import Answer, Deliver, Streamed, answer_of
+from toolkit.server.answers import Answer, Streamed, answer_of
 from toolkit.server.beneath import NotBeneath
 from toolkit.server.compression import encode_body
+from toolkit.server.deliver import Deliver
 from toolkit.server.files import (
     FileParts,
     Representation,

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from toolkit.server.answers import Answer, Deliver
+from toolkit.server.answers import Answer
+from toolkit.server.deliver import Deliver
 from toolkit.server.openapi.document import build
 from toolkit.server.openapi.options import OpenApi
 
