@@ -36,7 +36,7 @@ Bytes: TypeAlias = bytes  # `Deliver.bytes` hides the name from what stands behi
 class Text(Protocol):
     """What a str is to type checkers. A parameter of this type takes anything, and we say ourselves what is wrong."""
 
-    def encode(self, encoding: str = ..., errors: str = ...) -> bytes:
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
         """Its bytes."""
 
 
