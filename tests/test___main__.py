@@ -32,7 +32,8 @@ def test_the_help_lists_the_subcommands(capsys: pytest.CaptureFixture[str]) -> N
         main(["--help"])
     assert ended.value.code == 0
     out = capsys.readouterr().out
-    assert all(f"  {name}  {command.about}\n" in out for name, command in COMMANDS.items())
+    width = max(map(len, COMMANDS))
+    assert all(f"  {name:<{width}}  {command.about}\n" in out for name, command in COMMANDS.items())
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from toolkit.logs.console import log
     from toolkit.logs.outlet import LogOutput, log_to
+    from toolkit.other.openapi import openapi_document
     from toolkit.protocol.aio.forms import Form
     from toolkit.protocol.aio.loop import run
     from toolkit.protocol.aio.pair import pair
@@ -210,6 +211,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "current_process",
     "log",
     "log_to",
+    "openapi_document",
     "pair",
     "run",
 ]
@@ -297,6 +299,7 @@ _WHERE = {
     "current_process": "server.identity",
     "log": "logs.console",
     "log_to": "logs.outlet",
+    "openapi_document": "other.openapi",
     "pair": "protocol.aio.pair",
     "run": "protocol.aio.loop",
 }

@@ -24,6 +24,7 @@ class Subcommand(NamedTuple):
 
 COMMANDS: Final = {
     "bench": Subcommand("toolkit.other.bench.command", "load an HTTP server and show how it answers"),
+    "openapi": Subcommand("toolkit.other.openapi", "print the description of an application's interface"),
 }
 
 
