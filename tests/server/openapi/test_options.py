@@ -25,6 +25,12 @@ def hello(r: Request) -> str:
         (lambda: OpenApi(path="/x", docs="/x"), r"OpenApi\(path='/x', docs='/x'\): expected two paths"),
         (lambda: OpenApi(path="/"), r"expected two paths, such as '/openapi'"),
         (lambda: OpenApi(servers="https://a.example"), r"servers='https://a.example'\): expected a list"),
+        (lambda: OpenApi(version=2), r"OpenApi\(version=2\): expected a str"),  # type: ignore[arg-type]
+        (lambda: OpenApi(tags=["users"]), r"OpenApi\(tags=\['users'\]\): expected a dict"),  # type: ignore[arg-type]
+        (
+            lambda: OpenApi(security_schemes={"key": "bearer"}),  # type: ignore[dict-item]
+            r"security_schemes=\{'key': 'bearer'\}\): expected a dict, such as \{\"type\": \"http\", \"scheme\"",
+        ),
         (lambda: OpenApi(security="key"), r"OpenApi\(security='key'\): expected a list, \['key'\]"),
         (lambda: Operation(security="key"), r"Operation\(security='key'\): expected a list, \['key'\]"),
         (lambda: Operation(tags="users"), r"Operation\(tags='users'\): expected a list, \['users'\]"),

@@ -285,6 +285,8 @@ class Unknown:
         (Holder, "Holder.one: Plain cannot be described"),
         (Unknown, "Unknown.*NotThere.*have to be there at run time"),
         ("User", "'User' cannot be described"),
+        ({"name": str}, r"\{'name': <class 'str'>\} is no type: expected one such as list\[int\], or a TypedDict"),
+        ([int], r"\[<class 'int'>\] is no type"),
         (3, "3 cannot be described"),
     ],
 )

@@ -240,6 +240,13 @@ async def test_what_cannot_be_described_is_told_by_the_document(caplog: pytest.L
     assert "Session cannot be described" in caplog.text
 
 
+async def test_an_example_that_is_no_json_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    web = App(debug=True)
+    web.get("/x", docs=Operation(extra={"x-more": {1}}))(hello)
+    assert await statuses(web, "/openapi", "/x") == [500, 200]
+    assert "the description is no JSON, by an `example`, an `extra` or a `default` in it" in caplog.text
+
+
 def test_an_application_that_says_nothing_has_no_route_more() -> None:
     web = App()
     web.get("/x")(hello)

@@ -108,6 +108,18 @@ class OpenApi:
                 raise UseError(f"OpenApi({name}={path!r}): expected a path without parameters")
         if self.path == "/" or self.docs == self.path:
             raise UseError(f"OpenApi(path={self.path!r}, docs={self.docs!r}): expected two paths, such as '/openapi'")
+        for name in ("title", "version", "description"):
+            if not isinstance(getattr(self, name), str):
+                raise UseError(f"OpenApi({name}={getattr(self, name)!r}): expected a str")
+        for name in ("tags", "extra", "security_schemes"):
+            if not hasattr(getattr(self, name), "items"):
+                raise UseError(f"OpenApi({name}={getattr(self, name)!r}): expected a dict")
+        for name, scheme in self.security_schemes.items():
+            if not hasattr(scheme, "items"):
+                example = '{"type": "http", "scheme": "bearer"}'
+                raise UseError(
+                    f"OpenApi(security_schemes={{{name!r}: {scheme!r}}}): expected a dict, such as {example}"
+                )
         if isinstance(self.servers, str):
             raise UseError(f"OpenApi(servers={self.servers!r}): expected a list, [{self.servers!r}]")
         _check_requirements("OpenApi", self.security)

@@ -79,6 +79,10 @@ class Schemas:
 
     def of(self, annotation: object) -> Schema:
         """The schema of a type. Raises `UseError` for what has no form in JSON that could be told."""
+        if isinstance(annotation, (dict, list)):
+            raise UseError(
+                f"{annotation!r} is no type: expected one such as list[int], or a TypedDict with these fields"
+            )
         simple = _simple(annotation)
         if simple is not None:
             return simple

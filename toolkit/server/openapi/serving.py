@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from toolkit.errors import UseError
 from toolkit.server.answers import Answer
 from toolkit.server.deliver import Deliver
 from toolkit.server.openapi.document import build
@@ -63,7 +64,7 @@ class Description:
         """The document."""
         made = self._made.get("document")
         if made is None:
-            made = self._keep("document", orjson.dumps(build(self._options, self._routes)))
+            made = self._keep("document", _as_json(build(self._options, self._routes)))
         return _answer(made, "application/json")
 
     def page(self, r: Request) -> Answer:
@@ -112,6 +113,15 @@ class Description:
         tag = b'"%b"' % hashlib.blake2b(body, digest_size=12).hexdigest().encode("ascii")
         self._made[name] = body, tag
         return body, tag
+
+
+def _as_json(document: dict[str, object]) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError as error:  # what somebody gave is in it as it was
+        raise UseError(
+            f"the description is no JSON, by an `example`, an `extra` or a `default` in it: {error}"
+        ) from error
 
 
 def _answer(made: tuple[bytes, bytes], content_type: str, others: Sequence[tuple[bytes, bytes]] = ()) -> Answer:
