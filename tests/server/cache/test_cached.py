@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.helpers.served import PATIENCE
 from toolkit import (
     CORS,
     App,
@@ -202,6 +203,38 @@ async def test_a_group_is_kept_by_a_middleware() -> None:
         assert seen == ["inside"]
         assert (await visitors.get("/api/wrong")).status == 500
         assert (await visitors.get("/api/no/such")).status == 404
+
+
+async def test_a_cache_within_a_cache() -> None:
+    """The outer one keeps it: asked for the same, the inner one would wait for what it is a part of itself."""
+    shop = Shop()
+    group = shop.web.group("/api", middlewares=[shop.web.cache(60)])
+    group.get("/{name}")(shop.web.cache(60)(shop.web.cache(60)(sent(shop))))
+    async with shop.open() as visitors, asyncio.timeout(PATIENCE):
+        assert [await visitors.text(f"/api/{name}") for name in ("a", "b", "a", "b")] == ["a 1", "b 2", "a 1", "b 2"]
+
+
+async def test_those_with_a_session_get_what_their_key_says() -> None:
+    shop = Shop(middlewares=[CookieSessions("a secret of 16 b")])
+
+    @shop.web.get("/login/{name}")
+    async def login(r: Request, name: str) -> str:
+        r.session["name"] = name
+        return "in"
+
+    @shop.web.get("/")
+    @shop.web.cache(60, with_credentials=True, key=lambda r: str(r.session.get("name")))
+    async def home(r: Request) -> str:
+        return f"{r.session.get('name')} {shop.count()}"
+
+    async with shop.open() as visitors:
+        who = {}
+        for name in ("Ada", "Bob"):
+            who[name] = (await visitors.get(f"/login/{name}")).headers["set-cookie"].partition(";")[0]
+        texts = [await visitors.text("/", cookie=who[name]) for name in ("Ada", "Bob", "Ada", "Bob")]
+        assert texts == ["Ada 1", "Bob 2", "Ada 1", "Bob 2"]
+        answer = await visitors.get("/", cookie=who["Ada"])
+        assert ("set-cookie" in answer.headers, "cookie" in answer.headers["vary"]) == (False, True)
 
 
 async def test_what_the_handler_added_is_kept_and_what_others_added_is_not() -> None:

@@ -94,6 +94,18 @@ async def test_a_store_that_fails_costs_no_answer_and_one_line(caplog: pytest.Lo
     assert told[1] == "the cache of answers works again"
 
 
+async def test_a_change_is_answered_though_it_could_not_be_told_to_the_store(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What was changed is changed; that an old answer may be about is a fault, and logged as one."""
+    web = App(port=0, cache=Broken(Clock()))
+    web.post("/")(web.cache(60)(lambda r: "changed"))
+    async with served(web) as here, here.session() as http:
+        answer = await http.post(here.url)
+        assert (answer.status, await answer.text()) == (200, "changed")
+    assert [one.levelname for one in caplog.records if "could not be forgotten" in one.message] == ["ERROR"]
+
+
 async def test_it_is_closed_with_the_application() -> None:
     store = Broken(Clock())
     web = App(port=0, cache=store)

@@ -167,6 +167,12 @@ def test_an_address_is_one(wrong: str) -> None:
         RedisCache(wrong)
 
 
+async def test_what_the_client_does_not_take_is_told_without_a_password() -> None:
+    with pytest.raises(UseError, match="socket_timeout") as caught:
+        await RedisCache("redis://:secret@localhost/0?socket_timeout=soon").get(A)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("wrong", [{"timeout": 0}, {"prefix": ""}, {"seconds": -1}])
 def test_options_that_are_none(wrong: dict[str, object]) -> None:
     with pytest.raises(UseError, match=r"RedisCache\("):

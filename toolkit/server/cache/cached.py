@@ -5,6 +5,9 @@ a plain function returns one. Everything else is a coroutine: ask the store, joi
 run the handler and keep what it answered (`making.py`). Who has an answer, out of the cache or not, holds the request's
 conditions against it, so that a client who has it already gets 304.
 
+Inside of another cache a cache does nothing: that one keeps what comes out of it, and asked for the same it would wait
+for itself.
+
 A successful request with a method that changes something (RFC 9111 4.4) has its path forgotten.
 """
 
@@ -84,7 +87,8 @@ class Cached(Generic[H]):
         """The answer, or what is to be awaited for one."""
         caching = self._caching.serving(r)
         store = caching.store
-        if store is None:
+        extra = r._extra
+        if store is None or (extra is not None and extra.on_answer is not None):  # nowhere, or inside of another cache
             return self._function(r, **parameters)
         rule = self.rule
         names = r._head.block.lower()  # most requests have none of the fields that matter here: they are not cut for it

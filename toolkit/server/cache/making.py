@@ -50,21 +50,19 @@ class Made(NamedTuple):
 async def make(function: Handler, r: Request, parameters: dict[str, object]) -> Made:
     """Run the handler. Raises what it raises."""
     extra = extra_of(r)
-    others, cookies, before = list(extra.fields), extra.cookies, extra.on_answer
+    others, cookies = list(extra.fields), extra.cookies
     awaited: list[Answer] = []
 
     def note(answer: object) -> None:
         if isinstance(answer, Answer):
             awaited.append(answer)
-        if before is not None:
-            before(answer)
 
     extra.cookies, extra.on_answer = None, note
     try:
         value = await call(function, r, **parameters)
     finally:
         read = extra.cookies is not None
-        extra.cookies, extra.on_answer = cookies if extra.cookies is None else extra.cookies, before
+        extra.cookies, extra.on_answer = cookies if extra.cookies is None else extra.cookies, None
     theirs = {id(pair) for pair in others}
     added = [pair for pair in extra.fields if id(pair) not in theirs]
     if r._out is IDLE:
