@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from toolkit import Processes
 
-__all__ = ["call", "started", "taken_by"]
+__all__ = ["PATIENCE", "call", "started", "taken_by", "turns"]
 
 PATIENCE = 20.0
 
@@ -42,8 +42,13 @@ async def call(pool: ProcessPool, function: Callable[..., object], *args: object
     return pickle.loads(content)
 
 
-async def taken_by(pool: ProcessPool, count: int) -> None:
-    """Until so many requests wait for a process: those who will are tasks, and it takes each of them a turn or two."""
+async def turns() -> None:
+    """A few of the loop's, in which tasks come to where they wait."""
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+async def taken_by(pool: ProcessPool, count: int) -> None:
+    """Until so many requests wait for a process: those who will are tasks, and it takes each of them a turn or two."""
+    await turns()
     assert len(pool._waiting) == count

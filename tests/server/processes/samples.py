@@ -93,6 +93,10 @@ def begun() -> list[str]:
     return here
 
 
+def hold_at_the_beginning() -> None:
+    hold(os.environ["HOLD_AT_THE_BEGINNING"])
+
+
 def cannot_begin() -> None:
     raise OSError("no model")
 
@@ -210,6 +214,11 @@ def raised(r: RequestCopy, what: str) -> object:
     raise kinds[what]
 
 
+async def awaited_pieces(r: RequestCopy) -> AsyncIterator[bytes]:
+    yield b"made on a loop "
+    yield b"of its own"
+
+
 def events(r: RequestCopy) -> object:
     async def source() -> AsyncIterator[object]:
         yield {"done": 1}
@@ -273,6 +282,18 @@ def counted(r: RequestCopy) -> object:
     return [len(r.body)]
 
 
+def leave_children(folder: str) -> None:
+    """A child that has all of this process's descriptors; it ends when the pipe is closed."""
+    if os.fork() == 0:
+        try:
+            hold(folder)
+        finally:
+            os._exit(0)
+    with open(f"{folder}/left") as told:
+        told.read()
+    os._exit(3)
+
+
 def time_out() -> None:
     raise TimeoutError("its own")
 
@@ -283,10 +304,13 @@ def leave_at_the_beginning() -> None:
 
 def hold_on(folder: str) -> None:
     """A function that cannot be told to leave."""
-    with open(f"{folder}/begun", "w") as begun:
-        begun.write(str(os.getpid()))
+    begun = False
     while True:
         try:
+            if not begun:
+                with open(f"{folder}/begun", "w") as told:
+                    begun = True
+                    told.write(str(os.getpid()))
             threading.Event().wait()
         except BaseException:
             continue

@@ -61,6 +61,17 @@ def test_a_target_with_a_scheme_and_a_host_has_a_path() -> None:
     assert (r.raw_path, r.query) == ("/b%20c", "d")
 
 
+@pytest.mark.parametrize("name", ["session", "route", "prepare", "app", "read"])
+def test_what_stays_with_the_loop_is_told_by_its_name(name: str) -> None:
+    with pytest.raises(AttributeError, match=rf"^r\.{name} is not there in another process: it belongs to"):
+        getattr(made(), name)
+
+
+def test_a_name_that_no_request_has() -> None:
+    with pytest.raises(AttributeError, match=r"^'RequestCopy' object has no attribute 'nothing'$"):
+        getattr(made(), "nothing")  # noqa: B009 - mypy would refuse the attribute
+
+
 async def test_the_store_goes_along_but_for_what_cannot_be_pickled() -> None:
     r, _ = await copied(store={"user": "Ada", "lock": threading.Lock()})
     assert r.store == {"user": "Ada"}

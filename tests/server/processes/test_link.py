@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from toolkit import ProcessDied, ProcessTimeout
+from toolkit import NotFound, ProcessDied, ProcessTimeout
 from toolkit.server.processes.failures import pack_error
 from toolkit.server.processes.frames import Frame, FrameReader, Kind, frame
 from toolkit.server.processes.link import LARGE, CallInProcess, Link, Pieces
@@ -96,6 +96,7 @@ async def linked() -> AsyncIterator[Other]:
         finally:
             link.close()
             other.leave()
+            link.exited(0)
             await link.gone
 
 
@@ -203,6 +204,17 @@ async def test_one_that_does_not_close_in_time_is_killed() -> None:
         assert other.link.killed == "GET /x: given up by who asked, and not over within 0.05 s"
 
 
+async def test_what_fails_after_it_was_given_up_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with linked() as other:
+        for error, logged in ((NotFound("no"), False), (ValueError("why"), True)):
+            call = await other.called()
+            call.give_up()
+            other.freed.clear()
+            await other.send((Kind.ERROR, pack_error(error)))
+            await other.freed.wait()
+            assert ("GET /x failed, after who asked had left" in caplog.text) is logged
+
+
 async def test_a_call_that_ends_after_it_was_given_up_kills_nobody() -> None:
     async with linked() as other:
         call = await other.called(0.05)
@@ -223,12 +235,41 @@ async def test_a_process_that_is_gone_is_told_to_who_waits() -> None:
         call = await other.called()
         waiting = asyncio.ensure_future(call.answered())
         other.leave()
+        other.link.exited(-11)
         await other.link.gone
         assert not other.link.usable
+        assert other.link.code == -11
         other.link.died("was ended by SIGSEGV")
         with pytest.raises(ProcessDied, match=r"^GET /x: process 1 of the pool \(pid 7\) was ended by SIGSEGV$"):
             await waiting
-        other.link.send(Kind.CLOSE)  # nobody is there, and nobody minds
+        other.link.send((Kind.CLOSE, b""))  # nobody is there, and nobody minds
+
+
+async def test_what_it_said_before_its_end_is_heard() -> None:
+    async with linked() as other:
+        call = await other.called()
+        await other.send((Kind.HEAD, VALUE), (Kind.PIECE, b"last words"), (Kind.END, b""))
+        other.link.exited(0)
+        assert await call.answered() == (ValueHead(), b"last words")
+        assert not other.link.usable
+        assert not other.link.gone.done()
+
+
+async def test_its_socket_ends_also_where_others_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process's own children do, where they were forked."""
+    monkeypatch.setattr("toolkit.server.processes.link.LAST_WORDS", 0.01)
+    async with linked() as other:
+        other.link.exited(0)
+        await other.link.gone
+
+
+async def test_one_that_outlives_its_socket_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("toolkit.server.processes.link.LATE", 0.01)
+    async with linked() as other:
+        other.leave()
+        await other.process.killed.wait()
+        assert other.link.killed == "its socket ended, and it did not"
+        assert not other.link.gone.done()
 
 
 async def test_what_cannot_be_read_ends_the_process() -> None:
@@ -256,5 +297,6 @@ async def test_one_that_is_closed_before_it_is_connected_is_closed_then() -> Non
         link.close()
         with contextlib.suppress(RuntimeError):  # uvloop says that it is closed
             await link.connect(ours)
+        link.exited(0)
         await link.gone
         ours.detach()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ def application(options: Processes | None = None) -> App:
     web.get("/returned/{what}", process=True)(samples.returned)
     web.get("/raised/{what}", process=True)(samples.raised)
     web.get("/events", process=True)(samples.events)
+    web.get("/awaited", process=True)(samples.awaited_pieces)
     web.get("/endless", process=True)(samples.endless_here)
     web.get("/steps", process=True)(samples.steps_here)
     web.get("/held", process=True)(samples.held_here)
@@ -138,6 +140,7 @@ async def test_what_a_handler_may_return() -> None:
             answer = await http.get(f"{here.url}/returned/{what.replace(' ', '%20')}")
             assert (what, answer.status, await answer.text()) == (what, status, body)
             assert answer.content_type == content_type
+        assert await (await http.get(here.url + "/awaited")).text() == "made on a loop of its own"
         head = await http.head(here.url + "/returned/dict")
         assert (head.status, head.headers["content-length"], await head.read()) == (200, "7", b"")
 
@@ -225,10 +228,8 @@ async def test_a_process_that_dies_is_500_for_its_request_alone(caplog: pytest.L
 
 async def test_a_handler_that_takes_too_long_is_503(tmp_path: Path) -> None:
     gate = Gate(tmp_path)
-    async with asked(application(Processes(workers=1, timeout=1))) as (here, http):
-        waiting = asyncio.ensure_future(status_of(http, f"{here.url}/held?folder={tmp_path}"))
-        await gate.begun()
-        assert await waiting == 503
+    async with asked(application(Processes(workers=1, timeout=0.5))) as (here, http):
+        assert await status_of(http, f"{here.url}/held?folder={gate.folder}") == 503
 
 
 async def status_of(http: Session, url: str) -> int | None:
@@ -375,6 +376,20 @@ async def test_an_application_whose_processes_cannot_begin_does_not_start_and_it
         await web.serve()
     assert ended == ["exit"]
     assert web._pools is None
+
+
+async def test_an_application_that_is_told_to_end_while_its_processes_begin(tmp_path: Path) -> None:
+    gate = Gate(tmp_path)
+    os.environ["HOLD_AT_THE_BEGINNING"] = gate.folder
+    try:
+        web = application(Processes(workers=1, initializer=samples.hold_at_the_beginning))
+        serving = asyncio.ensure_future(web.serve())
+        await gate.begun()
+        await web.exit()
+        await serving
+        assert web._pools is None
+    finally:
+        del os.environ["HOLD_AT_THE_BEGINNING"]
 
 
 async def test_a_handler_that_another_process_would_not_find_is_told_at_the_start(

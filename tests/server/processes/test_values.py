@@ -130,17 +130,13 @@ def test_events_stay_events() -> None:
     assert (answer.keep_alive, answer.retry) == (3, 4)
 
 
-class Later(LateAnswer):
-    """One that nobody here knows."""
-
-
 @pytest.mark.parametrize(
     ("value", "why"),
     [
         ({1}, "a handler returned set: expected dict, list"),
         (("200", Deliver.file("x")), "a handler returned a tuple of str, FileAnswer"),
         ((200, "x", {}, 4), "a handler returned a tuple of int, str, dict, int"),
-        (Later(200, [], b""), "a handler in another process returned Later: it can be made only on the loop"),
+        (LateAnswer(200, [], b""), "a handler in another process returned LateAnswer: it can be made only on the loop"),
     ],
 )
 def test_what_is_no_answer(value: object, why: str) -> None:

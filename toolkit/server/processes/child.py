@@ -12,6 +12,7 @@ completes what runs, this process is needed. It ends by the end of its socket.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
 import pickle
 import queue
@@ -62,9 +63,12 @@ class Call(NamedTuple):
 
 def main(sock: socket.socket, setup: Setup) -> None:
     """The whole life of a process of a pool, once the program has been imported."""
+    with contextlib.suppress(Exception):  # where there is no stderr, or something else in its place
+        faulthandler.enable()  # a fault in C is told with the lines that led to it
     line = Line(sock, _cut_off)
     line.take_signals()
     threading.Thread(target=line.listen, name="toolkit-pool", daemon=True).start()
+    line.busy = True
     try:
         for reference in setup.references:
             _found(reference)
@@ -73,11 +77,12 @@ def main(sock: socket.socket, setup: Setup) -> None:
     except Exception as error:
         line.say((Kind.FAILED, pack_error(error)))
         return
+    line.busy = False
     line.say((Kind.READY, b""))
     while (order := line.calls.get()) is not None:
         line.busy = True
         answer(line, setup, *order)
-        line.busy = False
+        line.busy, order = False, None  # which may be large, and is over
 
 
 def _cut_off() -> None:
@@ -107,6 +112,8 @@ class Line:
         self.calls: queue.SimpleQueue[tuple[bytes, bytes] | None] = queue.SimpleQueue()
         self._sock = sock
         self._cut_off = cut_off
+        self._reader = FrameReader()
+        self._call = b""
         self._ended = False
         self._changed = threading.Condition()
         self._ahead = 0  # bytes of a stream that were sent, and not yet taken
@@ -127,17 +134,9 @@ class Line:
 
     def listen(self) -> None:
         """Read until the end, and see to it that it is the end of the process."""
-        reader = FrameReader()
-        call = b""
         with contextlib.suppress(OSError):
-            while data := self._sock.recv(RECEIVE):
-                for one in reader.feed(data):
-                    if one.kind is Kind.CALL:
-                        call = one.payload
-                    elif one.kind is Kind.BODY:
-                        self._begin(call, one.payload)
-                    else:
-                        self._heard(one)
+            while self._read(self._sock.recv(RECEIVE)):
+                pass
         with self._changed:
             self._ended = self._unwanted = True
             self._changed.notify()
@@ -146,10 +145,19 @@ class Line:
             signal.pthread_kill(self._main, signal.SIGTERM)
         self._cut_off()
 
-    def _begin(self, call: bytes, body: bytes) -> None:
-        with self._changed:
-            self._ahead, self._unwanted = 0, False
-        self.calls.put((call, body))
+    def _read(self, data: bytes) -> bool:
+        """What was received, empty at the end. Nothing of it is held on to while the next is waited for."""
+        for one in self._reader.feed(data):
+            if one.kind is Kind.CALL:
+                self._call = one.payload
+            elif one.kind is Kind.BODY:
+                with self._changed:
+                    self._ahead, self._unwanted = 0, False
+                self.calls.put((self._call, one.payload))
+                self._call = b""
+            else:
+                self._heard(one)
+        return bool(data)
 
     def _heard(self, one: Frame) -> None:
         with self._changed:

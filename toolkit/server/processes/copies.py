@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from toolkit.protocol.cookies import SameSite
     from toolkit.protocol.readable import Json
-    from toolkit.server.request import Request
+    from toolkit.server.request import Request as Served
 
 __all__ = ["Added", "Copied", "RequestCopy", "add_to", "copy_of"]
 
@@ -54,7 +54,7 @@ class Copied(NamedTuple):
     store: bytes | None  #: pickled, one by one: see `_Store`
 
 
-def copy_of(r: Request, path_params: dict[str, object]) -> Copied:
+def copy_of(r: Served, path_params: dict[str, object]) -> Copied:
     """What is sent of a request."""
     return Copied(
         r.method,
@@ -73,7 +73,7 @@ def copy_of(r: Request, path_params: dict[str, object]) -> Copied:
     )
 
 
-def add_to(r: Request, added: Added) -> None:
+def add_to(r: Served, added: Added) -> None:
     """Do with the request what was asked of its copy."""
     for one in added:
         if isinstance(one, Cookie):
@@ -115,19 +115,20 @@ class _Store(dict[str, object]):
 class _Body(Exchange):
     """A body that is here already, with all that an exchange can make of one."""
 
-    def __init__(self, copy: RequestCopy, body: bytes, limits: Limits) -> None:
-        super().__init__(None, copy.method, None)
-        self._copy = copy
+    def __init__(self, copied: Copied, headers: Headers, body: bytes, limits: Limits) -> None:
+        super().__init__(None, copied.method, None)
+        self._url = copied.url
+        self._headers = headers
         self._own_limits = limits
         self._whole = body
 
     @property
     def url(self) -> str:
-        return self._copy.url
+        return self._url
 
     @property
     def headers(self) -> Headers:
-        return self._copy.headers
+        return self._headers
 
     @property
     def _limits(self) -> Limits:
@@ -180,13 +181,23 @@ class RequestCopy:
         self.headers = Headers.from_fields(copied.fields)
         self.store: dict[str, object] = _Store(copied.store)
         self.body = body
-        self._body = _Body(self, body, limits)
+        self._body = _Body(copied, self.headers, body, limits)
         self._forms = forms
         self._form: Form | None = None
         self._added: Added | None = []
 
     def __repr__(self) -> str:
         return f"<RequestCopy {self.method} {self.target}>"
+
+    def __getattr__(self, name: str) -> NoReturn:
+        from toolkit.server.request import Request
+
+        if hasattr(Request, name):
+            raise AttributeError(
+                f"r.{name} is not there in another process: it belongs to the connection, or to the application, which "
+                "stay where the loop is"
+            )
+        raise AttributeError(f"'RequestCopy' object has no attribute {name!r}")
 
     # -- what is known -----------------------------------------------------------------------------------------
 

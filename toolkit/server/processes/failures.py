@@ -71,7 +71,7 @@ def pickled(value: object, what: str) -> bytes:
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception as error:  # pickle raises what it likes, and calls methods that do
-        raise caused(UseError(f"{what} cannot be sent to another process: {error}"), error)
+        raise caused(UseError(f"{what} cannot be sent to another process; pickle says: {error}"), error)
 
 
 def pack_error(error: BaseException) -> bytes:

@@ -13,6 +13,7 @@ import pickle
 from collections import deque
 from typing import TYPE_CHECKING, Final, cast
 
+from toolkit.server.abort import Abort
 from toolkit.server.processes.failures import ProcessDied, ProcessTimeout, unpack_error
 from toolkit.server.processes.frames import Frame, FrameReader, Kind, frame, header
 from toolkit.server.processes.values import StreamHead, load_head
@@ -30,6 +31,8 @@ __all__ = ["CallInProcess", "Link", "Pieces"]
 log = logging.getLogger("toolkit.server")
 
 END: Final = object()
+LATE: Final = 5.0  #: seconds between the end of its socket and its own
+LAST_WORDS: Final = 0.5  #: seconds for what a process said before it ended
 LARGE: Final = 64 * 1024  #: bytes from which on a payload is written by itself rather than copied behind its header
 
 
@@ -57,6 +60,8 @@ class CallInProcess:
             self.over = True
         elif one.kind is Kind.ERROR:
             self.over, self._error = True, unpack_error(one.payload)
+            if self._given_up and not isinstance(self._error, Abort):
+                log.error("%s failed, after who asked had left", self.what, exc_info=self._error)
         elif not self._given_up:
             self._items.append(one)
         if self.over or isinstance(self.head, StreamHead):
@@ -114,7 +119,7 @@ class CallInProcess:
             return END
         one = self._items.popleft()
         if not self.over:
-            self._link.send(Kind.MORE, one.cost.to_bytes(8, "big"))
+            self._link.send((Kind.MORE, one.cost.to_bytes(8, "big")))
         return pickle.loads(one.payload) if one.kind is Kind.ITEM else one.payload
 
     def give_up(self) -> None:
@@ -125,7 +130,7 @@ class CallInProcess:
         self._items.clear()
         loop, left = self._link.loop, self._timeout
         if isinstance(self.head, StreamHead):
-            self._link.send(Kind.CLOSE)
+            self._link.send((Kind.CLOSE, b""))
         elif left is not None:
             left = max(0.0, left - (loop.time() - self._began))
         if left is not None:
@@ -167,7 +172,8 @@ class Link(asyncio.Protocol):
         self.pid = process.pid
         self.loop = asyncio.get_running_loop()
         self.ready: asyncio.Future[None] = self.loop.create_future()  # or why it is not
-        self.gone: asyncio.Future[None] = self.loop.create_future()
+        self.gone: asyncio.Future[None] = self.loop.create_future()  # its socket has ended, and so has it
+        self.code: int | None = None  # what it ended with; None where nobody knows
         self.worn: asyncio.Future[None] = self.loop.create_future()  # it has had as many calls as it may
         self.retired = False  # another one has taken its place
         self.calls = 0
@@ -175,6 +181,7 @@ class Link(asyncio.Protocol):
         self.ended = ""  # how, in words
         self.call: CallInProcess | None = None
         self._transport: asyncio.Transport | None = None
+        self._lost = self._exited = False
         self._closed = False
         self._reader = FrameReader()
         self._on_free = on_free
@@ -185,7 +192,7 @@ class Link(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """It can be given a call."""
-        return self.call is None and not self.killed and not self.retired and not self.gone.done()
+        return self.call is None and not self.killed and not self.retired and not self._lost and not self._exited
 
     @property
     def connected(self) -> bool:
@@ -232,17 +239,34 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The loop's call: the process is gone, or about to be."""
-        if not self.gone.done():
+        self._lost = True
+        self._check_gone()
+        if not self._exited:
+            self.loop.call_later(LATE, self._linger)
+
+    def exited(self, code: int | None) -> None:
+        """The process has ended. What it said may be on its way, and its children may have its end of the socket."""
+        self._exited, self.code = True, code
+        self._check_gone()
+        if not self._lost and self._transport is not None:
+            self.loop.call_later(LAST_WORDS, self._transport.abort)
+
+    def _check_gone(self) -> None:
+        if self._lost and self._exited and not self.gone.done():
             self.gone.set_result(None)
 
-    def send(self, kind: Kind, payload: bytes = b"") -> None:
-        """A frame to the process."""
+    def _linger(self) -> None:
+        if not self._exited:
+            self.kill("its socket ended, and it did not")
+
+    def send(self, *parts: tuple[Kind, bytes]) -> None:
+        """Frames to the process; together, since each write wakes it."""
         if self._transport is None or self._transport.is_closing():
             return
-        if len(payload) < LARGE:
-            self._transport.write(frame(kind, payload))
-        else:
-            self._transport.writelines([header(kind, len(payload)), payload])
+        blocks = []
+        for kind, payload in parts:
+            blocks += [frame(kind, payload)] if len(payload) < LARGE else [header(kind, len(payload)), payload]
+        self._transport.writelines(blocks)
 
     def close(self) -> None:
         """No more calls: the process ends by itself, at once if it has nothing to do."""
@@ -257,8 +281,7 @@ class Link(asyncio.Protocol):
         assert self.call is None
         self.calls += 1
         self.call = call = CallInProcess(self, what, timeout)
-        self.send(Kind.CALL, order)
-        self.send(Kind.BODY, body)
+        self.send((Kind.CALL, order), (Kind.BODY, body))
         return call
 
     def died(self, manner: str) -> None:

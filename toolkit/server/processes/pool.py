@@ -13,7 +13,6 @@ import contextlib
 import logging
 import math
 import multiprocessing
-import multiprocessing.connection
 import socket
 import threading
 from collections import deque
@@ -41,7 +40,6 @@ __all__ = ["ProcessPool"]
 log = logging.getLogger("toolkit.server")
 
 GRACE: Final = 3.0  #: seconds for a process to end, once it was told to; it gives its function two of them
-LATE: Final = 5.0  #: seconds between the end of its socket and its own
 WEIGHT: Final = 0.2  #: of the last call in the mean that Retry-After is guessed by
 
 
@@ -112,12 +110,13 @@ class ProcessPool:
         while True:
             link = await self._start(number)
             if link is not None:
-                setbacks = 0
                 if old is not None:
                     self._retire(old)
                 await asyncio.wait([link.gone, link.worn], return_when=asyncio.FIRST_COMPLETED)
                 old = None if link.gone.done() else link
-                continue
+                if link.calls:  # those that a call ends are replaced at once; one that ends by itself will again
+                    setbacks = 0
+                    continue
             setbacks += 1
             await asyncio.sleep(delay_after(setbacks))
 
@@ -167,7 +166,9 @@ class ProcessPool:
                     target=main, args=(theirs, setup), name=this.name
                 )
                 process.start()
-                return Link(number, process, self._on_free), ours
+                link = Link(number, process, self._on_free)
+                threading.Thread(target=_wait_for, args=(process, link), name=this.name, daemon=True).start()
+                return link, ours
             except BaseException:
                 ours.close()
                 raise
@@ -189,8 +190,7 @@ class ProcessPool:
         await link.gone
         if link in self._idle:
             self._idle.remove(link)
-        code = await _exit_code(link.process)
-        link.ended = manner(code)
+        link.ended = manner(link.code)
         link.died(link.ended)
         if link.connected:
             sock.detach()  # closed with the transport, which uvloop does not always tell it
@@ -278,24 +278,8 @@ class ProcessPool:
         self._idle.append(link)
 
 
-async def _exit_code(process: SpawnProcess) -> int | None:
-    """Wait for a process whose socket has ended, in a thread of its own: others may have the loop's all to themselves.
-
-    None where somebody else asked for its code.
-    """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[int | None] = loop.create_future()
-
-    def tell(code: int | None) -> None:
-        if not done.done():
-            done.set_result(code)
-
-    def wait() -> None:
-        if not multiprocessing.connection.wait([process.sentinel], LATE):
-            process.kill()
-        process.join()
-        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
-            loop.call_soon_threadsafe(tell, process.exitcode)
-
-    threading.Thread(target=wait, name="toolkit-pool-end", daemon=True).start()
-    return await done
+def _wait_for(process: SpawnProcess, link: Link) -> None:
+    """In a thread: wait for the end of a process. Its socket does not tell, where its own children have that, too."""
+    process.join()
+    with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
+        link.loop.call_soon_threadsafe(link.exited, process.exitcode)
