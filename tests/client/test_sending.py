@@ -124,13 +124,14 @@ async def test_an_expectation_is_waited_for() -> None:
         assert await asking == 200
 
 
-async def test_a_refused_expectation_sends_no_body() -> None:
+@pytest.mark.parametrize("status", [401, 403, 413])
+async def test_an_answer_instead_of_100_leaves_the_body_unsent(status: int) -> None:
     async with raw_server() as peer, peer.session() as http:
         asking = asyncio.ensure_future(ask(http, "POST", peer.url, None, {"body": b"abc", "expect_continue": True}))
         raw = await peer.accept()
         await raw.until(b"\r\n\r\n")
-        await raw.send(b"HTTP/1.1 417 No\r\ncontent-length: 0\r\n\r\n")
-        assert await asking == 417
+        await raw.send(b"HTTP/1.1 %d No\r\ncontent-length: 0\r\n\r\n" % status)
+        assert await asking == status
         assert await raw.rest() == b""
 
 

@@ -59,10 +59,10 @@ class Place:
 class Block:
     """Fields that go with a request besides its own, as lines."""
 
-    __slots__ = ("_fields", "lines", "names")
+    __slots__ = ("fields", "lines", "names")
 
     def __init__(self, fields: Fields) -> None:
-        self._fields = fields
+        self.fields = fields
         self.lines = serialize_fields(fields)
         self.names = _names(fields)
 
@@ -70,7 +70,7 @@ class Block:
         """The lines of those fields that are not there yet; `names` in lower case."""
         if self.names.isdisjoint(names):
             return self.lines
-        return serialize_fields([pair for pair in self._fields if pair[0].lower() not in names])
+        return serialize_fields([pair for pair in self.fields if pair[0].lower() not in names])
 
 
 NO_BLOCK: Final = Block([])

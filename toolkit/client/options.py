@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import AsyncIterable, Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, TypeAlias, TypedDict, cast
+from typing import IO, TYPE_CHECKING, Final, TypeAlias, TypedDict, cast
 
 import orjson
 
@@ -14,14 +14,20 @@ from toolkit.protocol.exchange import Exchange, Json
 from toolkit.protocol.relay import descriptor_of
 
 if TYPE_CHECKING:
+    from toolkit.client.policies import Auth, CookieStore
+    from toolkit.client.redirects import Redirects
     from toolkit.protocol.headers import Fields
     from toolkit.protocol.limits import Timeouts
 
-__all__ = ["Body", "BodySource", "Params", "RequestOptions", "make_body"]
+__all__ = ["OF_TURNS", "Body", "BodySource", "Params", "RequestOptions", "make_body"]
 
 Stream: TypeAlias = IO[bytes] | AsyncIterable[bytes] | Exchange | Callable[[], AsyncIterable[bytes]]
 BodySource: TypeAlias = bytes | bytearray | memoryview | str | Stream
 Params: TypeAlias = Mapping[str, str | int | float | Sequence[str]] | Sequence[tuple[str, str]]
+
+
+#: The options that make a request one of several turns.
+OF_TURNS: Final = frozenset(["auth", "cookies", "expect_continue", "follow_redirects", "redirects"])
 
 
 class RequestOptions(TypedDict, total=False):
@@ -30,7 +36,10 @@ class RequestOptions(TypedDict, total=False):
     params: Params | None  #: added to the URL's query
     json: Json  #: the body, as JSON
     body: BodySource | None  #: the body: bytes, text, a file, an async iterable or a factory of one, an exchange
-    follow_redirects: bool  #: False by default; at most ten hops
+    follow_redirects: bool  #: whether to; without the word, where there is a `redirects`
+    redirects: Redirects | None  #: how redirects are followed, instead of the session's; None: not at all
+    auth: Auth | None  #: instead of the session's; None: none
+    cookies: CookieStore | None  #: instead of the session's; None: none
     decode: bool  #: True: ask for content codings and undo them; False: bytes as they come
     coding: str | None  #: content coding for what is sent
     expect_continue: bool  #: wait for 100 Continue before the body, at most `Timeouts.expect`
@@ -44,7 +53,7 @@ class Body:
     `length` in bytes, None where unknown; `replayable`: it can be sent again after a redirect.
     """
 
-    __slots__ = ("data", "fields", "length", "replayable", "source", "start")
+    __slots__ = ("begun", "data", "fields", "length", "replayable", "source", "start")
 
     def __init__(
         self,
@@ -60,6 +69,7 @@ class Body:
         self.replayable = replayable
         self.fields = fields or []
         self.start = 0
+        self.begun = False  # something of the source may have been taken
 
 
 def make_body(options: RequestOptions) -> Body | None:

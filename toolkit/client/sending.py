@@ -12,14 +12,15 @@ import sys
 from typing import TYPE_CHECKING, Final, cast
 
 from toolkit.client.heads import Block, Place, fields_of, request_head
-from toolkit.client.options import Body, make_body
+from toolkit.client.options import OF_TURNS, Body, make_body
+from toolkit.client.turns import Turns, make_turns
 from toolkit.errors import Disconnected, EarlyAnswer, LocalProtocolError, UseError
 from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, split_framing
-from toolkit.protocol.headers import Fields, Headers, encode_fields
+from toolkit.protocol.headers import Fields, Headers, encode_fields, find_field
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.outbound_coding import start_coding
-from toolkit.protocol.states import DONE, IDLE
+from toolkit.protocol.states import BODY, DONE, IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -42,7 +43,7 @@ IDEMPOTENT: Final = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE
 class SentRequest(Exchange):
     """A request on its way; `Response` is one whose answer can be read.
 
-    `interim` lists 1xx answers as (status, headers); `history` the redirecting answers that led here.
+    `interim` lists 1xx answers as (status, headers); `history` the answers that led to another request, in order.
     """
 
     __slots__ = (
@@ -50,7 +51,6 @@ class SentRequest(Exchange):
         "_connection",
         "_deadlines",
         "_fields",
-        "_follows",
         "_head",
         "_options",
         "_place",
@@ -59,6 +59,7 @@ class SentRequest(Exchange):
         "_session",
         "_started",
         "_total",
+        "_turns",
         "history",
         "interim",
         "timeouts",
@@ -77,11 +78,12 @@ class SentRequest(Exchange):
         self._started = False
         self._pump: asyncio.Task[None] | None = None
         self._total: Total | None = None
-        self._follows = False
+        self._turns: Turns | None = None  # what follows an answer; None: nothing
         self.timeouts: Timeouts = session.timeouts
         if options:
-            self._follows = options.get("follow_redirects", False)
             self.timeouts = options.get("timeouts") or session.timeouts
+        if session.policies is not None or (options and not OF_TURNS.isdisjoint(options)):
+            self._turns = make_turns(session.policies, options)
         self._deadlines: dict[str, Deadline] | None = None  # of durations that are not the session's
         self.history: list[Response] = []
         self.interim: list[tuple[int, Headers]] = []
@@ -93,8 +95,9 @@ class SentRequest(Exchange):
 
     def _say(self, text: str) -> str:
         url = self._place.url
-        shown = url if url.raw_password is None else url.with_password("***")  # messages end up in logs
-        return f"{self.method} {shown}: {text}"
+        if url.raw_password is not None:
+            url = url.with_password("***")  # messages end up in logs
+        return f"{self.method} {url.with_fragment(None)}: {text}"
 
     @property
     def target(self) -> str:
@@ -131,18 +134,26 @@ class SentRequest(Exchange):
         error = sys.exception()
         if error is not None:
             self._handling = id(error)  # a request made in an `except` block ends cleanly, too
-        own, options = self._fields, self._options
+        options = self._options
+        if options:
+            self._body = make_body(options)
+        if self._turns is not None:
+            return self._turns.begin(cast("Response", self), open_body)
+        session = self._session
+        block = session.defaults.block(session.headers, not options or options.get("decode", True))
+        return self._start(self._fields, block, open_body)
+
+    def _start(self, own: Fields, block: Block, open_body: bool) -> Awaitable[None] | None:
+        """Send a request with these fields: what `_begin` returns."""
+        options, body = self._options, self._body
         length, chunked = None, False
         if own:
             own, length, chunked = split_framing(own)
-        body = self._body = make_body(options) if options else None
         if body is not None and length is not None and body.length is not None and length != body.length:
             raise LocalProtocolError(self._say(f"content-length {length}, but the body has {body.length} bytes"))
         upgrade = options.get("upgrade") if options else None
-        if upgrade is not None:
+        if upgrade is not None and find_field(own, b"upgrade") is None:
             own = [*own, *encode_fields([("connection", "upgrade"), ("upgrade", upgrade)])]
-        session = self._session
-        block = session.defaults.block(session.headers, not options or options.get("decode", True))
         if body is not None:
             return self._send_body(own, block, length, chunked=chunked)
         if open_body and self._may_have_open_body(length, upgrade):
@@ -212,7 +223,7 @@ class SentRequest(Exchange):
             self._coding = start_coding(coding, self._wire)
         if expects:
             await self._wait_continue()
-        if self._body is not None:
+        if self._body is not None and self._out is BODY:  # otherwise the answer is here, and wants none of it
             self._pump = asyncio.get_running_loop().create_task(self._pump_body(self._body))
 
     async def _wait_continue(self) -> None:
@@ -231,6 +242,7 @@ class SentRequest(Exchange):
     async def _pump_body(self, body: Body) -> None:
         """Send a supplied body. An early answer ends it silently; a failing source has aborted the exchange."""
         source = body.source
+        body.begun = True
         try:
             if body.data is not None:
                 await self.write(body.data)
@@ -266,6 +278,13 @@ class SentRequest(Exchange):
         elif pump is not None and not pump.cancelled():
             pump.exception()  # looked at: the exchange has failed already
 
+    async def _end_pump(self) -> None:
+        """Stop it, and wait until it has let go of its source: another one may begin there."""
+        pump = self._pump
+        self._stop_pump()
+        if pump is not None:
+            await asyncio.wait([pump])
+
     # -- again --------------------------------------------------------------------------------------------------
 
     def _can_retry(self) -> bool:
@@ -293,6 +312,7 @@ class SentRequest(Exchange):
         assert inbound is not None
         inbound.__init__()  # type: ignore[misc]
         self._head = None
+        self._whole = None
         self._response_headers = None
         self._error = None
         self._out = IDLE

@@ -10,6 +10,7 @@ from yarl import URL
 
 from toolkit._version import __version__
 from toolkit.client.heads import METHODS, Defaults, Place
+from toolkit.client.policies import make_policies
 from toolkit.client.pool import Grant, Pool
 from toolkit.client.response import Response
 from toolkit.client.transport import Transports
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from toolkit.client.connection import ClientConnection
     from toolkit.client.event_source import EventSource
     from toolkit.client.options import RequestOptions
+    from toolkit.client.policies import Auth, CookieStore, Hooks
+    from toolkit.client.redirects import Redirects
 
 __all__ = ["InMemory", "Session"]
 
@@ -46,6 +49,7 @@ class Session:
     `app` talks to an application in memory, `unix` to a socket by path; URLs may then be paths. `base_url` is what
     relative URLs are joined to. `tls` replaces the default context, which verifies. `headers` go with every request.
     At most `max_connections` in all and `max_per_origin` to one origin; who comes later waits, in order.
+    `auth`, `cookies`, `redirects` and `hooks` hold for every request that does not name its own (`policies.py`).
 
     A session belongs to the loop that first uses it; it is rebound when that loop is closed.
     """
@@ -62,6 +66,10 @@ class Session:
         timeouts: Timeouts = Timeouts(),
         max_connections: int = 100,
         max_per_origin: int = 100,
+        auth: Auth | None = None,
+        cookies: CookieStore | None = None,
+        redirects: Redirects | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         if app is not None and unix is not None:
             raise UseError("Session(app=..., unix=...): give one of them")
@@ -73,6 +81,7 @@ class Session:
         self.limits = limits
         self.timeouts = timeouts
         self.headers = Headers(headers)
+        self.policies = make_policies(auth=auth, cookies=cookies, redirects=redirects, hooks=hooks)
         self._max = (max_connections, max_per_origin)
         if base_url is None and (app is not None or unix is not None):
             base_url = "http://localhost"
@@ -200,7 +209,7 @@ class Session:
         named = HOST.fullmatch((f"[{host}]" if ":" in host else host).encode("latin-1", "replace"))
         if where.scheme not in ("http", "https") or named is None or port is None:
             raise UseError(f"URL {url!r}: expected http:// or https:// and a host")
-        return where.with_fragment(None) if where.raw_fragment else where
+        return where
 
     # -- used by Response --------------------------------------------------------------------------------------
 
