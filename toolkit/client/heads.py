@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-__all__ = ["METHODS", "NO_BLOCK", "Block", "Defaults", "Place", "fields_of", "host_field", "request_head"]
+__all__ = ["IDEMPOTENT", "METHODS", "NO_BLOCK", "Block", "Defaults", "Place", "fields_of", "host_field", "request_head"]
 
 METHODS: Final = frozenset(["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH", "TRACE", "CONNECT"])
+IDEMPOTENT: Final = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])  # RFC 9110 9.2.2
 _NO_NAMES: Final[frozenset[bytes]] = frozenset()
 
 

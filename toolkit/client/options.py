@@ -16,6 +16,7 @@ from toolkit.protocol.relay import descriptor_of
 if TYPE_CHECKING:
     from toolkit.client.policies import Auth, CookieStore
     from toolkit.client.redirects import Redirects
+    from toolkit.client.retries import Retries
     from toolkit.protocol.headers import Fields
     from toolkit.protocol.limits import Timeouts
 
@@ -27,7 +28,7 @@ Params: TypeAlias = Mapping[str, str | int | float | Sequence[str]] | Sequence[t
 
 
 #: The options that make a request one of several turns.
-OF_TURNS: Final = frozenset(["auth", "cookies", "expect_continue", "follow_redirects", "redirects"])
+OF_TURNS: Final = frozenset(["auth", "cookies", "expect_continue", "follow_redirects", "redirects", "retries"])
 
 
 class RequestOptions(TypedDict, total=False):
@@ -38,6 +39,7 @@ class RequestOptions(TypedDict, total=False):
     body: BodySource | None  #: the body: bytes, text, a file, an async iterable or a factory of one, an exchange
     follow_redirects: bool  #: whether to; without the word, where there is a `redirects`
     redirects: Redirects | None  #: how redirects are followed, instead of the session's; None: not at all
+    retries: Retries | None  #: when it is made again after a failure, instead of the session's; None: never
     auth: Auth | None  #: instead of the session's; None: none
     cookies: CookieStore | None  #: instead of the session's; None: none
     decode: bool  #: True: ask for content codings and undo them; False: bytes as they come

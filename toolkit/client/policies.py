@@ -5,11 +5,11 @@ A request without any of this knows nothing of it. With some of it, a request is
     1. `CookieStore.fields_for(url)`           the cookies of that URL, unless the caller named `cookie` himself
     2. `Auth.prepare(request)`                 or what `Auth.answer` gave for it
     3. `Hooks.on_request(request)`
-    4. the request is sent, and its answer's head comes (or an error, which only retries are about)
+    4. the request is sent, and its answer's head comes; or an error, which goes to step 8 at once
     5. `CookieStore.store(url, values)`        whatever the status, that is also of 3xx and 401
     6. `Hooks.on_answer(answer)`
     7. `Auth.answer(request, answer)`          fields: the request is sent again with them
-    8. redirects, then retries                 the next request, or this answer is the one
+    8. redirects, then retries                 the next request, or this answer or error is the one
 
 What `Auth` adds is for the origin that the request began with, and not asked for again once a redirect has led away
 from it. A request whose own headers name `authorization` does without `Auth`.
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from toolkit.client.redirects import Redirects
     from toolkit.client.response import Response
+    from toolkit.client.retries import Retries
     from toolkit.protocol.headers import Headers, HeadersLike
 
 __all__ = ["Auth", "CookieStore", "Hooks", "Outgoing", "Policies", "make_policies"]
@@ -89,11 +90,13 @@ class Policies:
     auth: Auth | None = None
     cookies: CookieStore | None = None
     redirects: Redirects | None = None
+    retries: Retries | None = None
     hooks: Hooks | None = None
 
     def any(self) -> bool:
         """There is one."""
-        return not (self.auth is None and self.cookies is None and self.redirects is None and self.hooks is None)
+        ours = (self.auth, self.cookies, self.redirects, self.retries, self.hooks)
+        return any(policy is not None for policy in ours)
 
 
 def make_policies(
@@ -101,8 +104,9 @@ def make_policies(
     auth: Auth | None = None,
     cookies: CookieStore | None = None,
     redirects: Redirects | None = None,
+    retries: Retries | None = None,
     hooks: Hooks | None = None,
 ) -> Policies | None:
     """All of them, None where there are none."""
-    policies = Policies(auth=auth, cookies=cookies, redirects=redirects, hooks=hooks)
+    policies = Policies(auth=auth, cookies=cookies, redirects=redirects, retries=retries, hooks=hooks)
     return policies if policies.any() else None

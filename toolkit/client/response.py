@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
     from types import TracebackType
 
+    from toolkit.client.retries import Try
     from toolkit.protocol.aio.forms import Form, Parts
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.inbound import Inbound, Pull
@@ -92,6 +93,11 @@ class Response(SentRequest):
         return self.reason
 
     @property
+    def tries(self) -> list[Try]:
+        """The attempts that failed before this one, by the policy in `retries=`."""
+        return [] if self._turns is None else self._turns.tries
+
+    @property
     def ok(self) -> Ok:
         """The status is below 400. May be called, too."""
         return Ok(self._head is not None and self._head.status < 400)
@@ -130,7 +136,10 @@ class Response(SentRequest):
         if status is None:
             raise UseError(self._say("raise_for_status() before the answer; await head() first"))
         if status >= 400:
-            raise StatusError(self._say(f"answered {status} {self.reason}"), status, self)
+            error = StatusError(self._say(f"answered {status} {self.reason}"), status, self)
+            if self._turns is not None:
+                self._turns.tell(error)
+            raise error
         return self
 
     # -- forms --------------------------------------------------------------------------------------------------

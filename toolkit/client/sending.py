@@ -11,7 +11,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Final, cast
 
-from toolkit.client.heads import Block, Place, fields_of, request_head
+from toolkit.client.heads import IDEMPOTENT, Block, Place, fields_of, request_head
 from toolkit.client.options import OF_TURNS, Body, make_body
 from toolkit.client.turns import Turns, make_turns
 from toolkit.errors import Disconnected, EarlyAnswer, LocalProtocolError, UseError
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["SentRequest"]
 
 OPEN_BODIED: Final = frozenset(["POST", "PUT", "PATCH"])
-IDEMPOTENT: Final = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])  # RFC 9110 9.2.2
 
 
 class SentRequest(Exchange):
@@ -317,6 +316,7 @@ class SentRequest(Exchange):
         self._error = None
         self._out = IDLE
         self._left = self._promised = -1
+        self._sent = 0
         self._wire = None
         self._coding = None
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from toolkit.client.options import RequestOptions
     from toolkit.client.policies import Auth, CookieStore, Hooks
     from toolkit.client.redirects import Redirects
+    from toolkit.client.retries import Retries
 
 __all__ = ["InMemory", "Session"]
 
@@ -49,7 +50,7 @@ class Session:
     `app` talks to an application in memory, `unix` to a socket by path; URLs may then be paths. `base_url` is what
     relative URLs are joined to. `tls` replaces the default context, which verifies. `headers` go with every request.
     At most `max_connections` in all and `max_per_origin` to one origin; who comes later waits, in order.
-    `auth`, `cookies`, `redirects` and `hooks` hold for every request that does not name its own (`policies.py`).
+    `auth`, `cookies`, `redirects`, `retries` and `hooks` hold for every request that does not name its own.
 
     A session belongs to the loop that first uses it; it is rebound when that loop is closed.
     """
@@ -69,6 +70,7 @@ class Session:
         auth: Auth | None = None,
         cookies: CookieStore | None = None,
         redirects: Redirects | None = None,
+        retries: Retries | None = None,
         hooks: Hooks | None = None,
     ) -> None:
         if app is not None and unix is not None:
@@ -81,7 +83,7 @@ class Session:
         self.limits = limits
         self.timeouts = timeouts
         self.headers = Headers(headers)
-        self.policies = make_policies(auth=auth, cookies=cookies, redirects=redirects, hooks=hooks)
+        self.policies = make_policies(auth=auth, cookies=cookies, redirects=redirects, retries=retries, hooks=hooks)
         self._max = (max_connections, max_per_origin)
         if base_url is None and (app is not None or unix is not None):
             base_url = "http://localhost"

@@ -11,23 +11,26 @@ request, and the exchange is put back to where nothing was sent. Its `history` h
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from toolkit.client.heads import NO_BLOCK, Block, Place, fields_of
 from toolkit.client.policies import Outgoing, Policies
 from toolkit.client.redirects import OF_THE_REQUEST, Redirects, next_hop, same_origin
+from toolkit.client.retries import Try, retry_after
 from toolkit.errors import BodyNotReplayable, RemoteProtocolError
 from toolkit.protocol.fields import find_field
 from toolkit.protocol.framing import LENGTH, NONE, split_framing
 from toolkit.protocol.headers import Headers, encode_fields
-from toolkit.protocol.states import DONE
+from toolkit.protocol.states import DONE, IDLE
 
 if TYPE_CHECKING:
     from yarl import URL
 
     from toolkit.client.options import RequestOptions
     from toolkit.client.response import Response
+    from toolkit.client.retries import Retries
     from toolkit.protocol.headers import Fields, HeadersLike
 
 __all__ = ["Again", "Turns", "make_turns"]
@@ -47,6 +50,7 @@ class Again(NamedTuple):
     fields: Fields
     keeps_body: bool
     redirected: bool = False
+    wait: float | None = None  #: seconds before it, where it is another try of the last one
 
 
 def make_turns(shared: Policies | None, options: RequestOptions) -> Turns | None:
@@ -59,6 +63,7 @@ def make_turns(shared: Policies | None, options: RequestOptions) -> Turns | None
         auth=options.get("auth", shared.auth),
         cookies=options.get("cookies", shared.cookies),
         redirects=redirects,
+        retries=options.get("retries", shared.retries),
         hooks=shared.hooks,
     )
     return Turns(policies) if policies.any() or options.get("expect_continue", False) else None
@@ -69,16 +74,20 @@ class Turns:
 
     __slots__ = (
         "_added",
+        "_attempt",
         "_auth",
         "_authorization",
         "_busy",
         "_challenges",
+        "_deadline",
+        "_failed",
         "_hops",
         "_lock",
         "_policies",
         "_request",
         "_sent",
         "done",
+        "tries",
     )
 
     def __init__(self, policies: Policies) -> None:
@@ -90,6 +99,10 @@ class Turns:
         self._request: Outgoing | None = None  # as it was sent
         self._challenges = 0
         self._hops = 0
+        self._attempt = 1  # of the request as it is now: a redirect's begins at 1
+        self._deadline = math.inf  # by the loop's clock: the exchange's total time is over
+        self._failed = False  # for good
+        self.tries: list[Try] = []  # that failed
         self._sent: set[Sent] = set()
         self._lock = asyncio.Lock()  # two tasks may wait for one head; the next request is sent once
         self._busy: asyncio.Task[object] | None = None  # who decides: his own look at the answer waits for nothing
@@ -99,6 +112,10 @@ class Turns:
         own, session = x._fields, x._session
         if find_field(own, b"authorization") is not None:
             self._auth = None
+        if self._policies.retries is not None:
+            self._policies.retries.request()
+            if x.timeouts.total is not None:
+                self._deadline = asyncio.get_running_loop().time() + x.timeouts.total
         block = session.defaults.block(session.headers, x._options.get("decode", True))
         await self._send(x, own, block, open_body=open_body)
 
@@ -108,16 +125,26 @@ class Turns:
             return
         async with self._lock:
             while not self.done:
-                await x._wait_head()
-                self._busy = asyncio.current_task()
-                try:
-                    again = await self._again(x)
-                finally:
-                    self._busy = None
+                again = await self._next(x)
                 if again is None:
                     self.done = True
                 else:
                     await self._repeat(x, again)
+
+    async def _next(self, x: Response) -> Again | None:
+        """Wait for the head, or what comes instead, and decide."""
+        try:
+            await x._wait_head()
+        except Exception as error:
+            again = self._after_failure(x, error)
+            if again is None:
+                raise
+            return again
+        self._busy = asyncio.current_task()
+        try:
+            return await self._again(x)
+        finally:
+            self._busy = None
 
     # -- what goes with a request ------------------------------------------------------------------------------
 
@@ -133,8 +160,17 @@ class Turns:
         pending = x._start(own, block, open_body)
         if self._policies.redirects is not None:
             self._sent.add(_sent(x.method, x._place.url, fields_of(x._sent_head)))
-        if pending is not None:
+        if pending is None:
+            return
+        try:
             await pending
+        except Exception as error:  # no connection, most of the time: as good as a head that does not come
+            again = self._after_failure(x, error)
+            if again is None:
+                raise
+        else:
+            return
+        await self._repeat(x, again, open_body=open_body)
 
     async def _add(self, x: Response, own: Fields, block: Block, body: bytes | None) -> Fields:
         """Cookies, then what `Auth` says, then hooks; what comes later takes the place of a field of the same name."""
@@ -169,7 +205,7 @@ class Turns:
             await policies.hooks.on_answer(x)
         if head.status == 417 and x._options.get("expect_continue", False):
             return self._without_expectation(x)
-        return await self._after_challenge(x) or self._after_redirect(x)
+        return await self._after_challenge(x) or self._after_redirect(x) or self._after_status(x)
 
     def _base(self, x: Response) -> Fields:
         """What was sent, without what these policies added."""
@@ -201,19 +237,58 @@ class Turns:
         if hop is None:
             return None
         self._hops += 1
+        self._attempt = 1
         if not same_origin(here, hop.url):
             self._auth = None
         return Again(hop.method, hop.url, hop.fields, hop.keeps_body, redirected=True)
 
-    async def _repeat(self, x: Response, again: Again) -> None:
-        if again.keeps_body and not _can_send_again(x):
+    # -- retries -----------------------------------------------------------------------------------------------
+
+    def _after_status(self, x: Response) -> Again | None:
+        head, retries = x._head, self._policies.retries
+        if retries is None or head is None or not retries.wants_status(x.method, head.status):
+            return None
+        asked = find_field(head.fields, b"retry-after")
+        after = None if asked is None else retry_after(asked.decode("latin-1"), retries.clock.now())
+        return self._retry(x, retries, Try(head.status, None, 0), after)
+
+    def _after_failure(self, x: Response, error: Exception) -> Again | None:
+        retries = self._policies.retries
+        again = None
+        if retries is not None and not self._failed and retries.wants_error(x.method, error):
+            again = self._retry(x, retries, Try(None, error, 0), None)
+        if again is None:
+            self._failed = True
+            self.tell(error)
+        return again
+
+    def tell(self, error: Exception) -> None:
+        """Let an error say what was tried before."""
+        for number, each in enumerate(self.tries, 1):
+            error.add_note(f"attempt {number} before it: {each}")
+
+    def _retry(self, x: Response, retries: Retries, failed: Try, after: float | None) -> Again | None:
+        if not _can_send_again(x):
+            return None
+        wait = retries.wait(self._attempt, retries.clock.draw(), after)
+        if wait is None or asyncio.get_running_loop().time() + wait >= self._deadline or not retries.pay():
+            return None
+        self._attempt += 1
+        self.tries.append(failed._replace(waited=wait))
+        return Again(x.method, x._place.url, self._base(x), True, wait=wait)
+
+    # -- the next request --------------------------------------------------------------------------------------
+
+    async def _repeat(self, x: Response, again: Again, open_body: bool = False) -> None:
+        if again.keeps_body and not open_body and not _can_send_again(x):
             raise BodyNotReplayable(
                 x._say(f"answered {x.status}, which wants the body again; give bytes, a file or a function"), x
             )
         await x._end_pump()
-        if not await x._drained():  # read off if it is short, undecoded, as it is of no interest
-            x._abort("the body of an answer that is not the last is too long to read off")
-        x.history.append(_snapshot(x))
+        if x._head is None or not await x._drained():  # read off if it is short, undecoded, as it is of no interest
+            x._abort("the answer is not the last one, and not worth to be read off")
+        if again.wait is None:
+            x.history.append(_snapshot(x))
         x._again()
         x.method = again.method
         if again.url is not x._place.url:
@@ -224,8 +299,10 @@ class Turns:
             own = [*own, *(pair for pair in x._fields if pair[0].lower() in FRAMING)]
         else:
             x._body = None
+        if again.wait and self._policies.retries is not None:
+            await self._policies.retries.clock.sleep(again.wait)
         # What the session adds is among the fields already, without what was not meant for this origin.
-        await self._send(x, own, NO_BLOCK, redirected=again.redirected)
+        await self._send(x, own, NO_BLOCK, open_body=open_body, redirected=again.redirected)
 
 
 def _replace(fields: Fields, others: Fields) -> Fields:
@@ -276,6 +353,8 @@ def _can_send_again(x: Response) -> bool:
     body = x._body
     if body is not None:
         return body.replayable or not body.begun
+    if x._out is IDLE:  # no connection was there to begin on
+        return True
     if x._framing is NONE or (x._framing is LENGTH and x._promised <= 0):
         return True
     return x._out is DONE and not x._sent  # an open body that was ended empty
