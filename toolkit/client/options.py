@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Mapping
 from typing import IO, TYPE_CHECKING, Final, TypeAlias, TypedDict, cast
 
 import orjson
 
-from toolkit.errors import UseError
+from toolkit.errors import UseError, caused
 from toolkit.protocol.exchange import Exchange, Json
-from toolkit.protocol.relay import descriptor_of
+from toolkit.protocol.forms import Pairs, plain_pairs, serialize_urlencoded
 
 if TYPE_CHECKING:
+    from toolkit.client.multipart import Files, Multipart
     from toolkit.client.policies import Auth, CookieStore
     from toolkit.client.redirects import Redirects
     from toolkit.client.retries import Retries
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["OF_TURNS", "Body", "BodySource", "Params", "RequestOptions", "make_body"]
 
-Stream: TypeAlias = IO[bytes] | AsyncIterable[bytes] | Exchange | Callable[[], AsyncIterable[bytes]]
+Stream: TypeAlias = IO[bytes] | AsyncIterable[bytes] | Exchange | os.PathLike[str] | Callable[[], AsyncIterable[bytes]]
 BodySource: TypeAlias = bytes | bytearray | memoryview | str | Stream
-Params: TypeAlias = Mapping[str, str | int | float | Sequence[str]] | Sequence[tuple[str, str]]
+Params: TypeAlias = Pairs
+Progress: TypeAlias = Callable[[int, int | None], object]
 
 
 #: The options that make a request one of several turns.
@@ -34,9 +36,12 @@ OF_TURNS: Final = frozenset(["auth", "cookies", "expect_continue", "follow_redir
 class RequestOptions(TypedDict, total=False):
     """The keywords of every request method."""
 
-    params: Params | None  #: added to the URL's query
+    params: Params | None  #: added to the URL's query; a list repeats its name, None is left out
     json: Json  #: the body, as JSON
-    body: BodySource | None  #: the body: bytes, text, a file, an async iterable or a factory of one, an exchange
+    form: Pairs | None  #: the body, as a form: urlencoded, or multipart where there are `files`
+    files: Files | None  #: the body, as a multipart form: paths, files, bytes, async iterables, (name, one of these)
+    body: BodySource | None  #: the body: bytes, text, a path, a file, an async iterable or a factory of it, an exchange
+    progress: Progress | None  #: called with the bytes of that body that were sent, and of how many (None: not known)
     follow_redirects: bool  #: whether to; without the word, where there is a `redirects`
     redirects: Redirects | None  #: how redirects are followed, instead of the session's; None: not at all
     retries: Retries | None  #: when it is made again after a failure, instead of the session's; None: never
@@ -55,12 +60,12 @@ class Body:
     `length` in bytes, None where unknown; `replayable`: it can be sent again after a redirect.
     """
 
-    __slots__ = ("begun", "data", "fields", "length", "replayable", "source", "start")
+    __slots__ = ("begun", "data", "fields", "length", "progress", "replayable", "source", "start")
 
     def __init__(
         self,
         data: bytes | None = None,
-        source: Stream | None = None,
+        source: Stream | Multipart | None = None,
         length: int | None = None,
         replayable: bool = False,
         fields: Fields | None = None,
@@ -71,35 +76,84 @@ class Body:
         self.replayable = replayable
         self.fields = fields or []
         self.start = 0
+        self.progress: Progress | None = None
         self.begun = False  # something of the source may have been taken
 
 
 def make_body(options: RequestOptions) -> Body | None:
     """The body that the options describe, None without one. Raises `UseError` for what is no body."""
-    source = options.get("body")
     if "json" in options:
-        if source is not None:
-            raise UseError("both json= and body=; give one of them")
-        data = orjson.dumps(options["json"])
-        return Body(data, length=len(data), replayable=True, fields=[(b"content-type", b"application/json")])
-    if source is None:
-        return None
+        if len(options) > 1:
+            _check_one(options)
+        data = _json(options["json"])
+        body = Body(data, length=len(data), replayable=True, fields=[(b"content-type", b"application/json")])
+        return body if len(options) == 1 else _watched(body, options)
+    if options.get("form") is not None or options.get("files") is not None:
+        _check_one(options)
+        return _watched(_form_body(options), options)
+    source = options.get("body")
+    return None if source is None else _watched(_body_of(source), options)
+
+
+def _check_one(options: RequestOptions) -> None:
+    """Several bodies are none; fields and files make one form."""
+    given = [name for name in ("json", "form", "files", "body") if name in options]
+    given = [name for name in given if name == "json" or options.get(name) is not None]
+    if len(given) > 1 and given != ["form", "files"]:
+        raise UseError(f"both {given[0]}= and {given[1]}=; give one of them")
+
+
+def _watched(body: Body, options: RequestOptions) -> Body:
+    body.progress = options.get("progress")
+    return body
+
+
+def _json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise caused(UseError(f"json=: {error}"), error)
+
+
+def _form_body(options: RequestOptions) -> Body:
+    form, files = options.get("form"), options.get("files")
+    pairs = [] if form is None else plain_pairs(form, "form")
+    if files is None:
+        data = serialize_urlencoded(pairs)
+        fields = [(b"content-type", b"application/x-www-form-urlencoded")]
+        return Body(data, length=len(data), replayable=True, fields=fields)
+    from toolkit.client.multipart import make_multipart
+
+    made = make_multipart(pairs, files)
+    fields = [(b"content-type", made.content_type.encode("ascii"))]
+    whole = made.whole()
+    if whole is not None:
+        return Body(whole, length=len(whole), replayable=True, fields=fields)
+    return Body(source=made, length=made.length, replayable=made.replayable, fields=fields)
+
+
+def _body_of(source: object) -> Body:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return Body(bytes(source), length=len(source), replayable=True)
+        data = bytes(source)
+        return Body(data, length=len(data), replayable=True)
     if isinstance(source, str):
         data = source.encode()
         return Body(data, length=len(data), replayable=True, fields=[(b"content-type", b"text/plain; charset=utf-8")])
     if isinstance(source, Exchange):
         return _exchange_body(source)
+    if isinstance(source, os.PathLike):
+        with open(source, "rb") as file:
+            return Body(source=source, length=os.fstat(file.fileno()).st_size, replayable=True)
     if isinstance(source, io.TextIOBase):
         raise UseError("body= is a file opened as text; open it with mode 'rb'")
     if hasattr(source, "read"):
         return _file_body(cast("IO[bytes]", source))
     if hasattr(source, "__aiter__") or callable(source):
-        return Body(source=source, replayable=not hasattr(source, "__aiter__"))
+        return Body(source=cast("Stream", source), replayable=not hasattr(source, "__aiter__"))
+    hint = "; a dict goes into json=, form= or files=" if isinstance(source, Mapping) else ""
     raise UseError(
-        f"body={type(source).__name__}: expected bytes, str, a binary file, an async iterable, a function that "
-        "returns one, or an exchange"
+        f"body={type(source).__name__}: expected bytes, str, a Path, a binary file, an async iterable, a function that "
+        f"returns one, or an exchange{hint}"
     )
 
 
@@ -115,15 +169,8 @@ def _exchange_body(source: Exchange) -> Body:
 
 
 def _file_body(file: IO[bytes]) -> Body:
+    from toolkit.client.multipart import measured
+
     body = Body(source=file)
-    descriptor = descriptor_of(file)
-    try:
-        body.start = file.tell()
-        if descriptor is not None:
-            body.length = max(0, os.fstat(descriptor).st_size - body.start)
-        elif isinstance(file, io.BytesIO):
-            body.length = len(file.getbuffer()) - body.start
-        body.replayable = file.seekable()
-    except (OSError, ValueError, AttributeError):  # a pipe, a socket file: its end is found by reading it
-        body.length = None
+    body.length, body.start, body.replayable = measured(file)
     return body

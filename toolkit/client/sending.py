@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 from toolkit.client.heads import IDEMPOTENT, Block, Place, fields_of, request_head
 from toolkit.client.options import OF_TURNS, Body, make_body
 from toolkit.client.turns import Turns, make_turns
+from toolkit.client.uploading import upload
 from toolkit.errors import Disconnected, EarlyAnswer, LocalProtocolError, UseError
 from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, split_framing
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from toolkit.client.response import Response, Total
     from toolkit.client.session import Session
     from toolkit.protocol.aio.clock import Deadline
-    from toolkit.protocol.exchange import Source
     from toolkit.protocol.head import ResponseHead
     from toolkit.protocol.limits import Limits, Timeouts
 
@@ -193,7 +193,7 @@ class SentRequest(Exchange):
         if expects:
             more = [*more, (b"expect", b"100-continue")]
         self._sent_head = request_head(self._place, self.method, own, block, more, last)
-        if body is not None and body.data is not None and length is not None and not expects:
+        if body is not None and body.data is not None and length is not None and not expects and body.progress is None:
             return self._send(body.data, True, None, False)
         self._left = self._promised = -1 if length is None else length
         return self._send(b"", False, coding, expects)
@@ -240,20 +240,15 @@ class SentRequest(Exchange):
 
     async def _pump_body(self, body: Body) -> None:
         """Send a supplied body. An early answer ends it silently; a failing source has aborted the exchange."""
-        source = body.source
         body.begun = True
         try:
-            if body.data is not None:
-                await self.write(body.data)
-            elif source is not None:
-                if not isinstance(source, Exchange) and callable(source) and not hasattr(source, "__aiter__"):
-                    source = source()
-                if hasattr(source, "seek") and body.replayable and not isinstance(source, Exchange):
-                    source.seek(body.start)
-                await self.relay(cast("Source", source))
+            await upload(self, body)
             await self.eof()
         except EarlyAnswer:
             return
+        except BaseException:
+            self._abort("the body could not be sent")  # or who waits for the answer would not hear of it
+            raise
 
     async def _pump_done(self) -> None:
         pump, self._pump = self._pump, None
