@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from toolkit._version import __version__
 
 if TYPE_CHECKING:
+    from toolkit.client.redirects import Redirects
     from toolkit.client.response import Response
+    from toolkit.client.retries import Retries
     from toolkit.client.session import Session
     from toolkit.errors import (
         BodyNotReplayable,
@@ -142,12 +144,14 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "ProxyHeaders",
     "RateLimit",
     "ReadTimeout",
+    "Redirects",
     "RemoteProtocolError",
     "Reply",
     "Request",
     "RequestID",
     "RequestTimeout",
     "Response",
+    "Retries",
     "Router",
     "SecurityHeaders",
     "ServiceUnavailable",
@@ -220,7 +224,9 @@ _WHERE = {
     "Request": "server.request",
     "RequestID": "server.middleware.request_id",
     "RequestTimeout": "server.abort",
+    "Redirects": "client.redirects",
     "Response": "client.response",
+    "Retries": "client.retries",
     "Router": "server.routers",
     "SecurityHeaders": "server.middleware.added_headers",
     "ServiceUnavailable": "server.abort",
