@@ -8,6 +8,8 @@ import pytest
 
 from toolkit.client.policies import Policies, make_policies
 from toolkit.client.redirects import Redirects
+from toolkit.client.retries import Retries
+from toolkit.errors import UseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +55,22 @@ def test_no_policies_are_none_at_all() -> None:
         make_policies(cookies=Nothing()),
         make_policies(hooks=Nothing()),
         make_policies(redirects=Redirects()),
+        make_policies(retries=Retries()),
     ],
 )
 def test_one_of_them_is_enough(policies: Policies | None) -> None:
     assert policies is not None
     assert policies.any()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"redirects": True}, r"redirects=True: expected Redirects\(...\) or None"),
+        ({"retries": 3}, r"retries=3: expected Retries\(...\) or None"),
+        ({"retries": Redirects()}, r"retries=Redirects\(.*\): expected Retries"),
+    ],
+)
+def test_what_is_no_policy_is_a_use_error(options: dict[str, object], expected: str) -> None:
+    with pytest.raises(UseError, match=expected):
+        make_policies(**options)  # type: ignore[arg-type]  # the mistakes themselves

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
+import threading
 from typing import IO, TYPE_CHECKING, cast
 
 import pytest
 
-from tests.helpers.served import KINDS, served
+from tests.helpers.served import KINDS, PATIENCE, served
 from toolkit import App, Deliver, Request, Session
-from toolkit.client.uploading import STEP
+from toolkit.client.uploading import STEP, _blocks
 from toolkit.errors import UseError
 
 if TYPE_CHECKING:
@@ -181,3 +183,49 @@ async def test_a_file_that_became_shorter_is_an_error(tmp_path: Path) -> None:
     async with Session(app=echo()) as http:
         with pytest.raises(UseError, match=r"send_file\(count=5\): the file has 2 bytes from 0"):
             _ = await http.put("/count", body=Shrinking())
+
+
+class Gated(io.RawIOBase):
+    """A file whose reading takes until somebody opens its gate."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.begun = threading.Event()
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return offset
+
+    def read(self, size: int = -1) -> bytes:
+        self.begun.set()
+        self.gate.wait()
+        return b"late"
+
+
+async def test_a_file_that_will_be_read_again_is_let_go_of_first() -> None:
+    # A thread that reads cannot be stopped: what it takes would be missing from the next attempt.
+    file = Gated()
+    blocks_of = _blocks(cast("IO[bytes]", file), 0)
+    reading = asyncio.ensure_future(anext(blocks_of))
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.to_thread(file.begun.wait)
+    reading.cancel()
+    done, _ = await asyncio.wait([reading], timeout=0)
+    assert not done
+    file.gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        _ = await reading
+
+
+async def test_one_that_cannot_be_is_not_waited_for() -> None:
+    file = Gated()
+    blocks_of = _blocks(cast("IO[bytes]", file), None)
+    reading = asyncio.ensure_future(anext(blocks_of))
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.to_thread(file.begun.wait)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        _ = await reading
+    file.gate.set()

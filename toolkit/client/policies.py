@@ -20,14 +20,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from toolkit.client.redirects import Redirects
+from toolkit.client.retries import Retries
+from toolkit.errors import UseError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
     from yarl import URL
 
-    from toolkit.client.redirects import Redirects
     from toolkit.client.response import Response
-    from toolkit.client.retries import Retries
     from toolkit.protocol.headers import Headers, HeadersLike
 
 __all__ = ["Auth", "CookieStore", "Hooks", "Outgoing", "Policies", "make_policies"]
@@ -92,6 +94,12 @@ class Policies:
     redirects: Redirects | None = None
     retries: Retries | None = None
     hooks: Hooks | None = None
+
+    def __post_init__(self) -> None:
+        """Raises `UseError` for what a policy was taken for."""
+        for name, value, kind in (("redirects", self.redirects, Redirects), ("retries", self.retries, Retries)):
+            if value is not None and not isinstance(value, kind):
+                raise UseError(f"{name}={value!r}: expected {kind.__name__}(...) or None")
 
     def any(self) -> bool:
         """There is one."""

@@ -90,9 +90,7 @@ async def _send(
         if descriptor_of(file) is not None:
             await _send_file(x, file, start if replayable else file.tell(), length, meter)
             return
-        if replayable:
-            file.seek(start)
-        await _relay(x, file if meter is None else _blocks(file), meter)
+        await _relay(x, _blocks(file, start if replayable else None), meter)
     else:
         await _relay(x, cast("Source", content), meter)
 
@@ -133,7 +131,23 @@ async def _metered(pieces: AsyncIterable[bytes | str], meter: Meter) -> AsyncIte
         meter.add(len(data))  # it is resumed when there is room for more
 
 
-async def _blocks(file: IO[bytes]) -> AsyncIterator[bytes]:
-    """A file that has to be read to be sent (gzip, a pipe), off the loop; BytesIO, which never waits, on it."""
-    while data := file.read(STEP) if isinstance(file, io.BytesIO) else await asyncio.to_thread(file.read, STEP):
+async def _blocks(file: IO[bytes], start: int | None) -> AsyncIterator[bytes]:
+    """A file that has to be read to be sent (gzip, a pipe), off the loop; BytesIO, which never waits, on it.
+
+    `start` is where to begin in one that can seek; it may then be read from there again, so that a reader who is
+    cancelled waits for the read that is under way.
+    """
+    if start is not None:
+        file.seek(start)
+    while data := file.read(STEP) if isinstance(file, io.BytesIO) else await _read(file, start is not None):
         yield data
+
+
+async def _read(file: IO[bytes], again: bool) -> bytes:
+    reading = asyncio.ensure_future(asyncio.to_thread(file.read, STEP))
+    try:
+        return await (asyncio.shield(reading) if again else reading)
+    except asyncio.CancelledError:
+        if again:
+            await asyncio.wait([reading])
+        raise
