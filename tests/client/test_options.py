@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit import App, Request, Session
-from toolkit.client.options import Body, RequestOptions, make_body
+from toolkit.client.options import OF_TURNS, PLAIN, Body, RequestOptions, make_body, takes_turns
 from toolkit.errors import UseError
 
 if TYPE_CHECKING:
@@ -42,6 +42,38 @@ class Unseekable(io.RawIOBase):
 
     def tell(self) -> int:
         raise OSError("no")
+
+
+# Which there are
+
+
+def test_every_option_is_plain_or_makes_turns() -> None:
+    assert RequestOptions.__annotations__.keys() == PLAIN | OF_TURNS
+    assert not PLAIN & OF_TURNS
+
+
+@pytest.mark.parametrize("name", sorted(RequestOptions.__annotations__))
+def test_an_option_is_known(name: str) -> None:
+    assert takes_turns(cast("RequestOptions", {name: None})) is (name in OF_TURNS)
+    assert takes_turns(cast("RequestOptions", {name: None, "json": 1, "body": 2})) is (name in OF_TURNS)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("data", "data= is no option of a request; here it is body=, or form="),
+        ("timeout", "here it is timeouts=Timeouts(...)"),
+        ("allow_redirects", "here it is follow_redirects="),
+        ("jsn", "jsn= is no option of a request; expected auth, body, coding, cookies, decode,"),
+    ],
+)
+def test_what_is_no_option_is_a_use_error(name: str, expected: str) -> None:
+    for others in ({}, {"json": 1}, {"follow_redirects": True}):
+        with pytest.raises(UseError) as caught:
+            takes_turns(cast("RequestOptions", {**others, name: 1}))
+        assert expected in str(caught.value)
+    with pytest.raises(UseError, match="is no option of a request"):
+        _ = Session().get("http://a.test/", **{name: 1})  # type: ignore[arg-type]  # the mistake itself
 
 
 # Of what
@@ -145,6 +177,17 @@ def test_a_text_file_is_no_body(tmp_path: Path) -> None:
 def test_anything_else_is_a_use_error(body: object) -> None:
     with pytest.raises(UseError, match=f"body={type(body).__name__}: expected bytes, str"):
         make_body({"body": body})  # type: ignore[typeddict-item]  # the mistake itself
+
+
+@pytest.mark.parametrize("body", [[b"a"], (b"a" for _ in "a"), {b"a"}])
+def test_pieces_are_told_how_they_are_sent(body: object) -> None:
+    with pytest.raises(UseError, match="of pieces of bytes make an async generator"):
+        make_body({"body": body})  # type: ignore[typeddict-item]  # the mistake itself
+
+
+def test_progress_that_cannot_be_called_is_a_use_error() -> None:
+    with pytest.raises(UseError, match="progress=5: expected a function of the bytes sent"):
+        make_body({"body": b"x", "progress": 5})  # type: ignore[typeddict-item]  # the mistake itself
 
 
 def test_a_dict_is_told_where_it_belongs() -> None:

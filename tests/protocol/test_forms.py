@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.errors import LimitExceeded, UseError
-from toolkit.protocol.forms import MultiDict, parse_urlencoded, plain_pairs, safe_filename, serialize_urlencoded
+from toolkit.protocol.forms import (
+    MultiDict,
+    parse_urlencoded,
+    plain_pairs,
+    query_pairs,
+    safe_filename,
+    serialize_urlencoded,
+)
 
 
 def test_a_look_up_gives_the_last_one_and_get_all_each() -> None:
@@ -157,6 +164,18 @@ def test_what_is_no_form_is_a_use_error(source: object, expected: str) -> None:
     with pytest.raises(UseError) as caught:
         plain_pairs(source, "params")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "pairs"),
+    [
+        ("", []),
+        ("a=1&b=%2F&c=x+y&d", [("a", "1"), ("b", "/"), ("c", "x y"), ("d", "")]),
+        ({"a": ["1", "2"]}, [("a", "1"), ("a", "2")]),
+    ],
+)
+def test_a_query_may_be_text(source: object, pairs: list[tuple[str, str]]) -> None:
+    assert query_pairs(source) == pairs
 
 
 @pytest.mark.parametrize(

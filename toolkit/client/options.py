@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from typing import IO, TYPE_CHECKING, Final, TypeAlias, TypedDict, cast
 
 import orjson
@@ -21,22 +21,40 @@ if TYPE_CHECKING:
     from toolkit.protocol.headers import Fields
     from toolkit.protocol.limits import Timeouts
 
-__all__ = ["OF_TURNS", "Body", "BodySource", "Params", "RequestOptions", "make_body"]
+__all__ = ["OF_TURNS", "PLAIN", "Body", "BodySource", "Params", "RequestOptions", "make_body", "takes_turns"]
 
 Stream: TypeAlias = IO[bytes] | AsyncIterable[bytes] | Exchange | os.PathLike[str] | Callable[[], AsyncIterable[bytes]]
 BodySource: TypeAlias = bytes | bytearray | memoryview | str | Stream
-Params: TypeAlias = Pairs
+Params: TypeAlias = "Pairs | str"
 Progress: TypeAlias = Callable[[int, int | None], object]
 
 
 #: The options that make a request one of several turns.
 OF_TURNS: Final = frozenset(["auth", "cookies", "expect_continue", "follow_redirects", "redirects", "retries"])
+#: Those that do not.
+PLAIN: Final = frozenset(
+    ["body", "coding", "decode", "files", "form", "json", "params", "progress", "timeouts", "upgrade"]
+)
+#: What other libraries call them, and what people type.
+ELSEWHERE: Final = {
+    "allow_redirects": "follow_redirects=",
+    "content": "body=",
+    "data": "body=, or form=",
+    "header": "headers=",
+    "max_redirects": "redirects=Redirects(most=...)",
+    "param": "params=",
+    "retry": "retries=Retries(...)",
+    "ssl": "Session(tls=...)",
+    "stream": "`async with`",
+    "timeout": "timeouts=Timeouts(...)",
+    "verify": "Session(tls=...)",
+}
 
 
 class RequestOptions(TypedDict, total=False):
     """The keywords of every request method."""
 
-    params: Params | None  #: added to the URL's query; a list repeats its name, None is left out
+    params: Params | None  #: added to the URL's query, as `form` is read; or text that is one
     json: Json  #: the body, as JSON
     form: Pairs | None  #: the body, as a form: urlencoded, or multipart where there are `files`
     files: Files | None  #: the body, as a multipart form: paths, files, bytes, async iterables, (name, one of these)
@@ -80,22 +98,40 @@ class Body:
         self.begun = False  # something of the source may have been taken
 
 
+def takes_turns(options: RequestOptions) -> bool:
+    """Whether there is more to a request with these options than to send it. Raises `UseError` for no option."""
+    if len(options) == 1 and ("json" in options or "body" in options):
+        return False
+    if PLAIN.issuperset(options):
+        return False
+    for name in options:
+        if name not in PLAIN and name not in OF_TURNS:
+            hint = ELSEWHERE.get(name)
+            raise UseError(
+                f"{name}= is no option of a request; here it is {hint}"
+                if hint is not None
+                else f"{name}= is no option of a request; expected {', '.join(sorted(PLAIN | OF_TURNS))}"
+            )
+    return True
+
+
 def make_body(options: RequestOptions) -> Body | None:
     """The body that the options describe, None without one. Raises `UseError` for what is no body."""
-    if "json" in options:
-        if len(options) > 1:
-            _check_one(options)
-        data = _json(options["json"])
+    given: Mapping[str, object] = options  # what people give is judged here, whatever they were told
+    if "json" in given:
+        if len(given) > 1:
+            _check_one(given)
+        data = _json(given["json"])
         body = Body(data, length=len(data), replayable=True, fields=[(b"content-type", b"application/json")])
-        return body if len(options) == 1 else _watched(body, options)
-    if options.get("form") is not None or options.get("files") is not None:
-        _check_one(options)
-        return _watched(_form_body(options), options)
-    source = options.get("body")
-    return None if source is None else _watched(_body_of(source), options)
+        return body if len(given) == 1 else _watched(body, given)
+    if given.get("form") is not None or given.get("files") is not None:
+        _check_one(given)
+        return _watched(_form_body(given.get("form"), given.get("files")), given)
+    source = given.get("body")
+    return None if source is None else _watched(_body_of(source), given)
 
 
-def _check_one(options: RequestOptions) -> None:
+def _check_one(options: Mapping[str, object]) -> None:
     """Several bodies are none; fields and files make one form."""
     given = [name for name in ("json", "form", "files", "body") if name in options]
     given = [name for name in given if name == "json" or options.get(name) is not None]
@@ -103,8 +139,11 @@ def _check_one(options: RequestOptions) -> None:
         raise UseError(f"both {given[0]}= and {given[1]}=; give one of them")
 
 
-def _watched(body: Body, options: RequestOptions) -> Body:
-    body.progress = options.get("progress")
+def _watched(body: Body, options: Mapping[str, object]) -> Body:
+    progress = options.get("progress")
+    if progress is not None and not callable(progress):
+        raise UseError(f"progress={progress!r}: expected a function of the bytes sent and of how many there are")
+    body.progress = progress
     return body
 
 
@@ -115,8 +154,7 @@ def _json(value: object) -> bytes:
         raise caused(UseError(f"json=: {error}"), error)
 
 
-def _form_body(options: RequestOptions) -> Body:
-    form, files = options.get("form"), options.get("files")
+def _form_body(form: object, files: object) -> Body:
     pairs = [] if form is None else plain_pairs(form, "form")
     if files is None:
         data = serialize_urlencoded(pairs)
@@ -150,7 +188,11 @@ def _body_of(source: object) -> Body:
         return _file_body(cast("IO[bytes]", source))
     if hasattr(source, "__aiter__") or callable(source):
         return Body(source=cast("Stream", source), replayable=not hasattr(source, "__aiter__"))
-    hint = "; a dict goes into json=, form= or files=" if isinstance(source, Mapping) else ""
+    hint = ""
+    if isinstance(source, Mapping):
+        hint = "; a dict goes into json=, form= or files="
+    elif isinstance(source, Iterable):
+        hint = "; of pieces of bytes make an async generator, or b''.join them"
     raise UseError(
         f"body={type(source).__name__}: expected bytes, str, a Path, a binary file, an async iterable, a function that "
         f"returns one, or an exchange{hint}"

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Final, cast
 
 from toolkit.client.heads import IDEMPOTENT, Block, Place, fields_of, request_head
-from toolkit.client.options import OF_TURNS, Body, make_body
+from toolkit.client.options import Body, make_body, takes_turns
 from toolkit.client.turns import Turns, make_turns
 from toolkit.client.uploading import upload
 from toolkit.errors import Disconnected, EarlyAnswer, LocalProtocolError, UseError
@@ -81,7 +81,7 @@ class SentRequest(Exchange):
         self.timeouts: Timeouts = session.timeouts
         if options:
             self.timeouts = options.get("timeouts") or session.timeouts
-        if session.policies is not None or (options and not OF_TURNS.isdisjoint(options)):
+        if (options and takes_turns(options)) or session.policies is not None:
             self._turns = make_turns(session.policies, options)
         self._deadlines: dict[str, Deadline] | None = None  # of durations that are not the session's
         self.history: list[Response] = []

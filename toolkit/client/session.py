@@ -17,7 +17,7 @@ from toolkit.client.transport import Transports
 from toolkit.client.url import join_url, parse_url
 from toolkit.errors import LocalProtocolError, UseError, caused
 from toolkit.protocol.codings import available_codings
-from toolkit.protocol.forms import plain_pairs
+from toolkit.protocol.forms import query_pairs
 from toolkit.protocol.head import HOST, check_method
 from toolkit.protocol.headers import Headers, HeadersLike, encode_fields
 from toolkit.protocol.limits import Limits, Timeouts
@@ -129,7 +129,7 @@ class Session:
     def _ask(self, method: str, url: str, headers: HeadersLike | None, options: RequestOptions) -> Response:
         place = self._places.get(url) or self._find(url)
         if options and (params := options.get("params")) is not None:
-            place = Place(place.url.extend_query(plain_pairs(params, "params")))
+            place = Place(place.url.extend_query(query_pairs(params)))
         return Response(self, method, place, encode_fields(headers) if headers else [], options)
 
     def __call__(

@@ -16,6 +16,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from toolkit.client.heads import NO_BLOCK, Block, Place, fields_of
+from toolkit.client.options import OF_TURNS
 from toolkit.client.policies import Outgoing, Policies
 from toolkit.client.redirects import OF_THE_REQUEST, Redirects, next_hop, same_origin
 from toolkit.client.retries import Try, retry_after
@@ -29,14 +30,18 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from toolkit.client.options import RequestOptions
+    from toolkit.client.policies import Auth
     from toolkit.client.response import Response
     from toolkit.client.retries import Retries
+    from toolkit.protocol.head import ResponseHead
     from toolkit.protocol.headers import Fields, HeadersLike
 
 __all__ = ["Again", "Turns", "make_turns"]
 
 MOST_CHALLENGES: Final = 5  # a nonce may be stale, a token expired; who is refused five times will be a sixth time
 NO_POLICIES: Final = Policies()
+FOLLOWS: Final = Policies(redirects=Redirects())  # what is asked for most
+ONLY_FOLLOWS: Final = frozenset(["follow_redirects"])
 FRAMING: Final = frozenset([b"content-length", b"transfer-encoding"])
 
 Sent: TypeAlias = tuple[str, str, tuple[tuple[bytes, bytes], ...]]  # method, URL and fields of a request
@@ -55,7 +60,13 @@ class Again(NamedTuple):
 
 def make_turns(shared: Policies | None, options: RequestOptions) -> Turns | None:
     """What a request's options and its session's policies come to; None where they come to nothing."""
-    shared = shared or NO_POLICIES
+    own = OF_TURNS.intersection(options)
+    if not own:
+        return None if shared is None else Turns(shared)
+    if shared is None:
+        shared = NO_POLICIES
+        if own == ONLY_FOLLOWS:
+            return Turns(FOLLOWS) if options["follow_redirects"] else None
     redirects = options.get("redirects", shared.redirects)
     if "follow_redirects" in options:
         redirects = (redirects or Redirects()) if options["follow_redirects"] else None
@@ -77,15 +88,15 @@ class Turns:
         "_attempt",
         "_auth",
         "_authorization",
-        "_busy",
         "_challenges",
         "_deadline",
         "_failed",
+        "_free",
+        "_heads",
         "_hops",
-        "_lock",
+        "_owner",
         "_policies",
         "_request",
-        "_sent",
         "done",
         "tries",
     )
@@ -95,7 +106,7 @@ class Turns:
         self._policies = policies
         self._auth = policies.auth  # None, too, once another origin was met
         self._authorization: Fields | None = None  # for the next turn, by `Auth.answer`
-        self._added: set[bytes] = set()  # names of what was sent by these policies alone, in lower case
+        self._added: set[bytes] | None = None  # names of what was sent by these policies alone, in lower case
         self._request: Outgoing | None = None  # as it was sent
         self._challenges = 0
         self._hops = 0
@@ -103,33 +114,47 @@ class Turns:
         self._deadline = math.inf  # by the loop's clock: the exchange's total time is over
         self._failed = False  # for good
         self.tries: list[Try] = []  # that failed
-        self._sent: set[Sent] = set()
-        self._lock = asyncio.Lock()  # two tasks may wait for one head; the next request is sent once
-        self._busy: asyncio.Task[object] | None = None  # who decides: his own look at the answer waits for nothing
+        self._heads: list[tuple[str, URL, bytes]] = []  # that were sent; of circles
+        # Two tasks may wait for one head; the next request is sent once. Who decides may look at the answer meanwhile.
+        self._owner: asyncio.Task[object] | None = None
+        self._free: asyncio.Event | None = None  # somebody else waits for that
 
-    async def begin(self, x: Response, open_body: bool) -> None:
-        """The first turn's request."""
-        own, session = x._fields, x._session
+    def begin(self, x: Response, open_body: bool) -> Awaitable[None] | None:
+        """The first turn's request; what there is to wait for."""
+        own, session, policies = x._fields, x._session, self._policies
+        block = session.defaults.block(session.headers, x._options.get("decode", True))
+        if self._auth is None and policies.hooks is None and policies.retries is None:
+            return self._start(x, own, self._cookies(x, own, block), block, open_body)
         if find_field(own, b"authorization") is not None:
             self._auth = None
-        if self._policies.retries is not None:
-            self._policies.retries.request()
+        if policies.retries is not None:
+            policies.retries.request()
             if x.timeouts.total is not None:
                 self._deadline = asyncio.get_running_loop().time() + x.timeouts.total
-        block = session.defaults.block(session.headers, x._options.get("decode", True))
-        await self._send(x, own, block, open_body=open_body)
+        return self._send(x, own, block, open_body=open_body)
 
     async def head(self, x: Response) -> None:
         """Wait for the head of the last turn's answer, sending what has to be sent before."""
-        if self._busy is not None and self._busy is asyncio.current_task():
-            return
-        async with self._lock:
+        me = asyncio.current_task()
+        while self._owner is not None:
+            if self._owner is me:
+                return
+            if self._free is None:
+                self._free = asyncio.Event()
+            await self._free.wait()
+        self._owner = me
+        try:
             while not self.done:
                 again = await self._next(x)
                 if again is None:
                     self.done = True
                 else:
                     await self._repeat(x, again)
+        finally:
+            self._owner = None
+            if self._free is not None:
+                self._free.set()
+                self._free = None
 
     async def _next(self, x: Response) -> Again | None:
         """Wait for the head, or what comes instead, and decide."""
@@ -140,26 +165,30 @@ class Turns:
             if again is None:
                 raise
             return again
-        self._busy = asyncio.current_task()
-        try:
-            return await self._again(x)
-        finally:
-            self._busy = None
+        return await self._again(x)
 
     # -- what goes with a request ------------------------------------------------------------------------------
+
+    def _start(self, x: Response, own: Fields, added: Fields, block: Block, open_body: bool) -> Awaitable[None] | None:
+        if added:
+            self._added = {name.lower() for name, _ in added}
+            own = _replace(own, added)
+        else:
+            self._added = None
+        pending = x._start(own, block, open_body)
+        if self._policies.redirects is not None:
+            self._heads.append((x.method, x._place.url, x._sent_head))
+        return pending
 
     async def _send(
         self, x: Response, own: Fields, block: Block, *, open_body: bool = False, redirected: bool = False
     ) -> None:
-        body = _at_hand(x, own, open_body)
-        added = await self._add(x, own, block, body)
-        self._added = {name.lower() for name, _ in added}
-        own = _replace(own, added)
-        if redirected and _sent(x.method, x._place.url, own) in self._sent:
-            raise RemoteProtocolError(x.history[-1]._say(f"redirected in a circle: {_circle(x)}"))
-        pending = x._start(own, block, open_body)
-        if self._policies.redirects is not None:
-            self._sent.add(_sent(x.method, x._place.url, fields_of(x._sent_head)))
+        added = await self._add(x, own, block, _at_hand(x, own, open_body))
+        if redirected:
+            next_one = _sent(x.method, x._place.url, _replace(own, added))
+            if any(_sent(method, url, fields_of(head)) == next_one for method, url, head in self._heads):
+                raise RemoteProtocolError(x.history[-1]._say(f"redirected in a circle: {_circle(x)}"))
+        pending = self._start(x, own, added, block, open_body)
         if pending is None:
             return
         try:
@@ -172,12 +201,15 @@ class Turns:
             return
         await self._repeat(x, again, open_body=open_body)
 
+    def _cookies(self, x: Response, own: Fields, block: Block) -> Fields:
+        cookies = self._policies.cookies
+        if cookies is None or b"cookie" in block.names or find_field(own, b"cookie") is not None:
+            return []
+        return encode_fields(cookies.fields_for(x._place.url.with_fragment(None)))
+
     async def _add(self, x: Response, own: Fields, block: Block, body: bytes | None) -> Fields:
         """Cookies, then what `Auth` says, then hooks; what comes later takes the place of a field of the same name."""
-        added: Fields = []
-        cookies, hooks = self._policies.cookies, self._policies.hooks
-        if cookies is not None and b"cookie" not in block.names and find_field(own, b"cookie") is None:
-            added = encode_fields(cookies.fields_for(x._place.url.with_fragment(None)))
+        added, hooks = self._cookies(x, own, block), self._policies.hooks
         if self._auth is None and hooks is None:
             return added
         self._request = _outgoing(x, body, own, block, added)
@@ -205,11 +237,19 @@ class Turns:
             await policies.hooks.on_answer(x)
         if head.status == 417 and x._options.get("expect_continue", False):
             return self._without_expectation(x)
-        return await self._after_challenge(x) or self._after_redirect(x) or self._after_status(x)
+        again = None
+        if self._auth is not None:
+            again = await self._after_challenge(x, self._auth)
+        if again is None and policies.redirects is not None and 300 <= head.status < 400:
+            again = self._after_redirect(x, head, policies.redirects)
+        if again is None and policies.retries is not None:
+            again = self._after_status(x, head, policies.retries)
+        return again
 
     def _base(self, x: Response) -> Fields:
         """What was sent, without what these policies added."""
-        return [pair for pair in fields_of(x._sent_head) if pair[0].lower() not in self._added]
+        fields = fields_of(x._sent_head)
+        return fields if not self._added else [pair for pair in fields if pair[0].lower() not in self._added]
 
     def _without_expectation(self, x: Response) -> Again:
         """RFC 9110 10.1.1: who is told that it cannot be met asks again without it."""
@@ -217,20 +257,17 @@ class Turns:
         fields = [pair for pair in self._base(x) if pair[0].lower() != b"expect"]
         return Again(x.method, x._place.url, fields, True)
 
-    async def _after_challenge(self, x: Response) -> Again | None:
-        if self._auth is None or self._request is None:
-            return None
-        given = await _now(self._auth.answer(self._request, x))
+    async def _after_challenge(self, x: Response, auth: Auth) -> Again | None:
+        assert self._request is not None  # it was prepared for
+        given = await _now(auth.answer(self._request, x))
         if given is None or self._challenges == MOST_CHALLENGES:
             return None
         self._challenges += 1
         self._authorization = encode_fields(given)
         return Again(x.method, x._place.url, self._base(x), True)
 
-    def _after_redirect(self, x: Response) -> Again | None:
-        head, redirects, here = x._head, self._policies.redirects, x._place.url
-        if redirects is None or head is None or not 300 <= head.status < 400:
-            return None
+    def _after_redirect(self, x: Response, head: ResponseHead, redirects: Redirects) -> Again | None:
+        here = x._place.url
         location = find_field(head.fields, b"location")
         where = None if location is None else _text(location)
         hop = next_hop(x.method, here, self._base(x), head.status, where, self._hops, redirects)
@@ -244,9 +281,8 @@ class Turns:
 
     # -- retries -----------------------------------------------------------------------------------------------
 
-    def _after_status(self, x: Response) -> Again | None:
-        head, retries = x._head, self._policies.retries
-        if retries is None or head is None or not retries.wants_status(x.method, head.status):
+    def _after_status(self, x: Response, head: ResponseHead, retries: Retries) -> Again | None:
+        if not retries.wants_status(x.method, head.status):
             return None
         asked = find_field(head.fields, b"retry-after")
         after = None if asked is None else retry_after(asked.decode("latin-1"), retries.clock.now())

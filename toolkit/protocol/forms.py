@@ -8,7 +8,15 @@ from urllib.parse import quote_plus, unquote_to_bytes
 
 from toolkit.errors import LimitExceeded, UseError
 
-__all__ = ["MultiDict", "Pairs", "parse_urlencoded", "plain_pairs", "safe_filename", "serialize_urlencoded"]
+__all__ = [
+    "MultiDict",
+    "Pairs",
+    "parse_urlencoded",
+    "plain_pairs",
+    "query_pairs",
+    "safe_filename",
+    "serialize_urlencoded",
+]
 
 V = TypeVar("V")
 
@@ -96,6 +104,11 @@ def plain_pairs(source: object, call: str) -> list[tuple[str, str]]:
             if each is not None:
                 pairs.append((name, _plain(each, name, call)))
     return pairs
+
+
+def query_pairs(source: object) -> list[tuple[str, str]]:
+    """What `params=` may be: `Pairs`, or text as it stands in a URL. Raises `UseError` for anything else."""
+    return parse_urlencoded(source.encode()) if isinstance(source, str) else plain_pairs(source, "params")
 
 
 def _plain(value: object, name: str, call: str) -> str:
