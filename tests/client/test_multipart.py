@@ -230,6 +230,13 @@ async def test_a_form_with_files_of_every_kind(kind: str, tmp_path: Path) -> Non
         assert cast("int", seen["length"]) > 3 * len(BIG) - 1000
 
 
+async def test_many_small_parts_and_large_ones_between() -> None:
+    async with Session(app=reading()) as http:
+        sizes = [40_000, 40_000, 10, 300_000, 0, 70_000, 1, 65_536]
+        seen = await sent(http, files=[("f", bytes(size)) for size in sizes])
+        assert [file[3] for file in cast("list[list[object]]", seen["files"])] == sizes
+
+
 async def test_parts_of_unknown_length_are_chunked() -> None:
     async with Session(app=reading()) as http:
         seen = await sent(http, files={"f": ("n", parts()), "g": b"x"})
