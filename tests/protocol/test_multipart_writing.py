@@ -97,9 +97,9 @@ def test_any_names_and_contents_are_read_again(parts: list[tuple[str, str | None
         said = parse_disposition(fields[0][1])
         assert len(fields) == 1
         assert said.kind == "form-data"
-        if '"' not in name and "\\" not in name and "%" not in name:
+        # Of a percent sign nobody knows whether it was one, of a backslash whether it escapes: browsers leave both.
+        if not set('"\\%') & set(name + (filename or "")):
             assert (said.name or "").replace("\r\n", "\n") == name.replace("\r\n", "\n").replace("\r", "\n")
-        if filename is not None and not set('"\\%') & set(filename):
             assert said.filename == filename
 
 
