@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from toolkit._version import __version__
 
 if TYPE_CHECKING:
+    from toolkit.client.redirects import Redirects
     from toolkit.client.response import Response
+    from toolkit.client.retries import Retries
     from toolkit.client.session import Session
     from toolkit.errors import (
         BodyNotReplayable,
@@ -175,6 +177,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "ProxyHeaders",
     "RateLimit",
     "ReadTimeout",
+    "Redirects",
     "RedisCache",
     "Reload",
     "RemoteProtocolError",
@@ -184,6 +187,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "RequestID",
     "RequestTimeout",
     "Response",
+    "Retries",
     "Router",
     "SecurityHeaders",
     "ServiceUnavailable",
@@ -271,6 +275,7 @@ _WHERE = {
     "ProcessesBusy": "server.processes.failures",
     "ProxyHeaders": "server.middleware.proxy_headers",
     "RateLimit": "server.middleware.rate_limit",
+    "Redirects": "client.redirects",
     "RedisCache": "server.cache.redis",
     "Reload": "server.reload",
     "Reply": "server.answers",
@@ -279,6 +284,7 @@ _WHERE = {
     "RequestID": "server.middleware.request_id",
     "RequestTimeout": "server.abort",
     "Response": "client.response",
+    "Retries": "client.retries",
     "Router": "server.routers",
     "SecurityHeaders": "server.middleware.added_headers",
     "ServiceUnavailable": "server.abort",

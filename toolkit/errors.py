@@ -13,7 +13,7 @@
     │   └── ConnectTimeout, PoolTimeout, ReadTimeout, WriteTimeout, TotalTimeout
     ├── NetworkError (OSError)
     │   └── ConnectError                      no link could be made
-    ├── BodyNotReplayable                     a redirect wants a body again that is already spent
+    ├── BodyNotReplayable                     an answer wants a body again that is already spent
     └── StatusError                           `raise_for_status()` met a 4xx or 5xx
 
 Blame is in the type: "local" is the caller's fault, "remote" the peer's. No name speaks of a role, since both ends
@@ -153,9 +153,9 @@ class ConnectError(NetworkError):
 
 
 class BodyNotReplayable(ToolkitError):
-    """A 307 or 308 asks for the body again, and it came from a source that can be read only once.
+    """A redirect or a refusal asks for the body again, and it came from a source that can be read only once.
 
-    `answer` is the redirecting answer.
+    `answer` is the answer that does.
     """
 
     def __init__(self, message: str, answer: Exchange) -> None:

@@ -10,19 +10,37 @@ from hypothesis import strategies as st
 
 from tests.helpers.served import served
 from toolkit import App, BodyNotReplayable, Deliver, Request, Session
-from toolkit.client.redirects import MOST_HOPS, Hop, next_hop
+from toolkit.client.redirects import Hop, Redirects, next_hop
 from toolkit.client.url import parse_url
-from toolkit.errors import RemoteProtocolError
+from toolkit.errors import RemoteProtocolError, UseError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from toolkit.protocol.headers import Fields
 
+MOST_HOPS = Redirects().most
 HERE = "http://a.test/dir/page?q=1"
-BODY: Fields = [(b"Content-Type", b"text/plain"), (b"content-encoding", b"br"), (b"Content-Language", b"de")]
+BODY: Fields = [
+    (b"Content-Type", b"text/plain"),  # RFC 9110 15.4, step 5, and what came after it (RFC 9530)
+    (b"content-encoding", b"br"),
+    (b"Content-Language", b"de"),
+    (b"Content-Location", b"/x"),
+    (b"Content-Digest", b"sha-256=:eA==:"),
+    (b"Repr-Digest", b"sha-256=:eA==:"),
+    (b"Digest", b"sha-256=eA=="),
+    (b"Last-Modified", b"Sun, 06 Nov 1994 08:49:37 GMT"),
+    (b"trailer", b"x-sum"),
+]
 PLAIN: Fields = [(b"accept", b"*/*"), (b"x-own", b"1")]
-SECRETS: Fields = [(b"Authorization", b"Basic eA=="), (b"cookie", b"a=b"), (b"Proxy-Authorization", b"Basic eQ==")]
+SECRETS: Fields = [
+    (b"Authorization", b"Basic eA=="),
+    (b"cookie", b"a=b"),
+    (b"COOKIE", b"c=d"),  # each of them, not the first alone
+    (b"Proxy-Authorization", b"Basic eQ=="),
+    (b"proxy-x", b"1"),
+    (b"Origin", b"http://a.test"),
+]
 
 
 def hop(status: int, location: str | None, *, method: str = "GET", here: str = HERE, fields: Fields = PLAIN) -> Hop:
@@ -90,7 +108,7 @@ def test_without_a_location_it_is_the_last_answer(status: int) -> None:
         ("http://b.test:81/x?y", "http://b.test:81/x?y"),
         ("https://a.test/", "https://a.test/"),
         ("HTTP://a.test/x", "http://a.test/x"),
-        ("/next#part", "http://a.test/next"),
+        ("/next#part", "http://a.test/next#part"),
         # As it was given: it may be signed.
         ("/a%2Fb/%2A?p=c%2Fd%40", "http://a.test/a%2Fb/%2A?p=c%2Fd%40"),
         ("/a/../b//c/./", "http://a.test/a/../b//c/./"),
@@ -179,6 +197,75 @@ def test_the_host_is_the_next_urls() -> None:
     assert hop(302, "/next", fields=[(b"Host", b"a.test"), *PLAIN]).fields == PLAIN
 
 
+@pytest.mark.parametrize(
+    ("here", "location", "expected"),
+    [
+        # RFC 9110 10.2.2, with its own two examples first
+        ("http://www.example.org/~tim", "/People.html#tim", "http://www.example.org/People.html#tim"),
+        (
+            "http://www.example.org/index.html#larry",
+            "http://www.example.net/index.html",
+            "http://www.example.net/index.html#larry",
+        ),
+        ("http://a.test/x#one", "/y#two", "http://a.test/y#two"),
+        ("http://a.test/x#one", "/y#", "http://a.test/y"),  # an empty one is one
+        ("http://a.test/x#one", "?q", "http://a.test/x?q#one"),
+        ("http://a.test/x#a%2Fb", "/y", "http://a.test/y#a%2Fb"),
+        ("http://a.test/x", "/y", "http://a.test/y"),
+        ("http://a.test/x#", "/y", "http://a.test/y"),
+    ],
+)
+def test_a_fragment_is_inherited(here: str, location: str, expected: str) -> None:
+    assert str(hop(302, location, here=here).url) == expected
+
+
+@pytest.mark.parametrize(
+    ("here", "location", "referer", "expected"),
+    [
+        # Referrer Policy 3.7, strict-origin-when-cross-origin
+        ("http://a.test/x", "/y", "http://a.test/page?q", "http://a.test/page?q"),
+        ("http://a.test/x", "http://b.test/y", "http://a.test/page?q", "http://a.test/"),
+        ("http://a.test/x", "https://a.test/y", "http://a.test:81/page", "http://a.test:81/"),
+        ("http://a.test/x", "http://b.test/y", "http://u:p@a.test/page", "http://a.test/"),
+        ("https://a.test/x", "https://b.test/y", "https://a.test/page", "https://a.test/"),
+        ("https://a.test/x", "http://b.test/y", "https://a.test/page", None),
+        ("http://a.test/x", "http://b.test/y", "http://a.test/", "http://a.test/"),
+        ("http://a.test/x", "http://b.test/y", "/page", None),
+        ("http://a.test/x", "http://b.test/y", "about:blank", None),
+        ("http://a.test/x", "http://b.test/y", "http://[", None),
+    ],
+)
+def test_the_referring_page_is_told_as_browsers_tell_it(
+    here: str, location: str, referer: str, expected: str | None
+) -> None:
+    fields = [*PLAIN, (b"Referer", referer.encode())]
+    found = next_hop("GET", parse_url(here), fields, 302, location, 0, Redirects(insecure=True))
+    assert found is not None
+    told = [value.decode() for name, value in found.fields if name.lower() == b"referer"]
+    assert told == ([] if expected is None else [expected])
+
+
+def test_a_downgrade_is_followed_where_it_is_asked_for() -> None:
+    secrets: Fields = [*PLAIN, *SECRETS]
+    found = next_hop("GET", parse_url("https://a.test/"), secrets, 301, "http://a.test/", 0, Redirects(insecure=True))
+    assert found is not None
+    assert (str(found.url), found.fields) == ("http://a.test/", PLAIN)
+
+
+@pytest.mark.parametrize("most", [0, 1, 20])
+def test_the_limit_is_the_callers(most: int) -> None:
+    redirects = Redirects(most=most)
+    assert most == 0 or next_hop("GET", parse_url(HERE), PLAIN, 302, "/next", most - 1, redirects) is not None
+    with pytest.raises(RemoteProtocolError, match=f"more than {most} redirects"):
+        next_hop("GET", parse_url(HERE), PLAIN, 302, "/next", most, redirects)
+
+
+@pytest.mark.parametrize("most", [-1, 1.5, True, None, "9"])
+def test_a_limit_that_is_none_is_a_use_error(most: object) -> None:
+    with pytest.raises(UseError, match="expected a whole number from 0 on"):
+        Redirects(most=most)  # type: ignore[arg-type]  # the mistake itself
+
+
 @given(st.text(max_size=60), st.sampled_from(["http://a.test/x", "https://a.test/x"]))
 def test_any_location_leads_somewhere_or_is_the_peers_fault(location: str, here: str) -> None:
     try:
@@ -188,7 +275,7 @@ def test_any_location_leads_somewhere_or_is_the_peers_fault(location: str, here:
     assert found is not None
     assert found.url.scheme in ("http", "https")
     assert found.url.raw_host
-    assert "#" not in str(found.url)
+    assert "#" not in found.url.raw_path_qs
 
 
 # The same, sent
@@ -300,6 +387,26 @@ async def test_credentials_of_the_session_do_not_travel_either() -> None:
         there = await (await http.get("http://b.test/end")).json()
         assert isinstance(there, dict)
         assert there["secret"]
+
+
+async def test_the_fragment_of_the_first_url_is_the_last_ones() -> None:
+    async with Session(app=hopping()) as http:
+        answer = await http.get("/from/302/2#part", follow_redirects=True)
+        assert (answer.url, answer.target) == ("http://localhost/end#part", "/end")
+        assert [past.url for past in answer.history] == [
+            "http://localhost/from/302/2#part",
+            "http://localhost/from/302/1#part",
+        ]
+
+
+async def test_a_session_may_follow_them_all() -> None:
+    async with Session(app=hopping(), redirects=Redirects(most=2)) as http:
+        assert (await http.get("/from/302/2")).status == 200
+        assert (await http.get("/from/302/2", follow_redirects=False)).status == 302
+        assert (await http.get("/from/302/2", redirects=None)).status == 302
+        with pytest.raises(RemoteProtocolError, match="more than 2 redirects"):
+            _ = await http.get("/from/302/3")
+        assert (await http.get("/from/302/3", redirects=Redirects(most=3))).status == 200
 
 
 async def test_a_location_in_raw_utf8_is_taken_as_such() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from toolkit import Session
     from toolkit.client.options import RequestOptions
+    from toolkit.protocol.headers import HeadersLike
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
@@ -41,9 +42,7 @@ async def asked(
         return seen
 
 
-async def ask(
-    http: Session, method: str, url: str, headers: dict[str, str] | None, options: RequestOptions
-) -> int | None:
+async def ask(http: Session, method: str, url: str, headers: HeadersLike | None, options: RequestOptions) -> int | None:
     answer = await http.request(method, url, headers, **options)
     return answer.status
 
@@ -106,6 +105,20 @@ async def test_content_type_is_the_bodys_unless_the_caller_says() -> None:
     assert (await asked("POST", {"body": b"x"})).get("content-type") is None
 
 
+async def test_headers_go_in_the_callers_order_and_case() -> None:
+    async with raw_server() as peer, peer.session(headers={"X-Session": "1", "accept": "a/b"}) as http:
+        own = [("X-B", "1"), ("x-a", "2"), ("ACCEPT", "c/d"), ("X-B", "3"), ("X-None", None), ("X-List", ["4", "5"])]
+        asking = asyncio.ensure_future(ask(http, "POST", peer.url, own, {"json": 1}))
+        raw = await peer.accept()
+        seen = await read_request(raw)
+        await raw.send(OK)
+        assert await asking == 200
+    names = [name for name, _ in seen.fields]
+    assert names[:7] == ["host", "X-B", "x-a", "ACCEPT", "X-B", "X-List", "X-List"]
+    assert names[7:] == ["X-Session", "user-agent", "accept-encoding", "content-type", "content-length"]
+    assert (seen.get("accept"), seen.get("x-b"), seen.get("x-list")) == ("c/d", "1, 3", "4, 5")
+
+
 @pytest.mark.parametrize("target", ["/", "/a%2Fb?c=%2F", "/a/../b", "/?", "/a;b=c,d"])
 async def test_the_target_is_sent_as_given(target: str) -> None:
     seen = await asked("GET", {}, target=target)
@@ -124,13 +137,14 @@ async def test_an_expectation_is_waited_for() -> None:
         assert await asking == 200
 
 
-async def test_a_refused_expectation_sends_no_body() -> None:
+@pytest.mark.parametrize("status", [401, 403, 413])
+async def test_an_answer_instead_of_100_leaves_the_body_unsent(status: int) -> None:
     async with raw_server() as peer, peer.session() as http:
         asking = asyncio.ensure_future(ask(http, "POST", peer.url, None, {"body": b"abc", "expect_continue": True}))
         raw = await peer.accept()
         await raw.until(b"\r\n\r\n")
-        await raw.send(b"HTTP/1.1 417 No\r\ncontent-length: 0\r\n\r\n")
-        assert await asking == 417
+        await raw.send(b"HTTP/1.1 %d No\r\ncontent-length: 0\r\n\r\n" % status)
+        assert await asking == status
         assert await raw.rest() == b""
 
 

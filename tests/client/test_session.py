@@ -52,7 +52,7 @@ def fields(seen: dict[str, object], name: str) -> list[str]:
     [
         (None, "http://a.test/x?y", "http://a.test/x?y"),
         (None, "http://a.test", "http://a.test"),
-        (None, "http://a.test/x#part", "http://a.test/x"),
+        (None, "http://a.test/x#part", "http://a.test/x#part"),
         (None, "https://a.test:8443/%2A", "https://a.test:8443/%2A"),
         ("http://a.test", "/x", "http://a.test/x"),
         ("http://a.test/v1/", "x", "http://a.test/v1/x"),

@@ -305,14 +305,30 @@ async def test_a_client_waits_a_bounded_time_for_100(kind: str) -> None:
 
 @LINKS
 async def test_a_client_sends_no_body_after_a_refusal(kind: str) -> None:
-    """417, or any final answer, in place of 100: the body stays here and the connection is not reused."""
+    """A final answer in place of 100: the body stays here and the connection is not reused."""
+    async with raw_server(kind) as peer, peer.session(max_connections=1) as http:
+        asking = asyncio.ensure_future(_post(http.post(f"{peer.url}/", body=b"the body", expect_continue=True)))
+        raw = await peer.accept()
+        await read_head(raw)
+        await raw.send(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n")
+        assert await asking == (403, b"")
+        assert await raw.rest() == b"", "the connection carries an unsent body: it must not be reused"
+
+
+@LINKS
+async def test_a_client_asks_again_without_an_expectation_that_is_refused(kind: str) -> None:
+    """417: once more without it (RFC 9110 10.1.1), on another connection, as this one carries an unsent body."""
     async with raw_server(kind) as peer, peer.session(max_connections=1) as http:
         asking = asyncio.ensure_future(_post(http.post(f"{peer.url}/", body=b"the body", expect_continue=True)))
         raw = await peer.accept()
         await read_head(raw)
         await raw.send(b"HTTP/1.1 417 Expectation Failed\r\ncontent-length: 0\r\n\r\n")
-        assert await asking == (417, b"")
-        assert await raw.rest() == b"", "the connection carries an unsent body: it must not be reused"
+        assert await raw.rest() == b""
+        raw = await peer.accept()
+        seen = await read_request(raw)
+        assert (seen.get("expect"), seen.body) == (None, b"the body")
+        await raw.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        assert await asking == (200, b"ok")
 
 
 # --- a client generator that waits for the answer ---

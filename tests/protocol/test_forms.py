@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.errors import LimitExceeded
-from toolkit.protocol.forms import MultiDict, parse_urlencoded, safe_filename
+from toolkit.errors import LimitExceeded, UseError
+from toolkit.protocol.forms import (
+    MultiDict,
+    parse_urlencoded,
+    plain_pairs,
+    query_pairs,
+    safe_filename,
+    serialize_urlencoded,
+)
 
 
 def test_a_look_up_gives_the_last_one_and_get_all_each() -> None:
@@ -115,3 +122,86 @@ def test_a_safe_name_is_one_name_whatever_was_given(name: str) -> None:
     assert not set(safe) & set('/\\\0<>:"|?*')
     assert not safe.startswith(".")
     assert safe.isprintable()
+
+
+# Written
+
+
+@pytest.mark.parametrize(
+    ("source", "pairs"),
+    [
+        ({}, []),
+        ({"a": "1", "b": 2, "c": 2.5}, [("a", "1"), ("b", "2"), ("c", "2.5")]),
+        ({"a": None, "b": ""}, [("b", "")]),
+        ({"a": True, "b": False}, [("a", "true"), ("b", "false")]),
+        ({"a": ["1", 2, None, True]}, [("a", "1"), ("a", "2"), ("a", "true")]),
+        ({"a": ()}, []),
+        ([("a", "1"), ("b", "2"), ("a", "3")], [("a", "1"), ("b", "2"), ("a", "3")]),
+        ([["a", "1"]], [("a", "1")]),
+        (MultiDict([("a", "1"), ("a", "2")]), [("a", "2")]),
+        ((("a", n) for n in "12"), [("a", "1"), ("a", "2")]),
+    ],
+)
+def test_what_a_form_or_a_query_may_be_given(source: object, pairs: list[tuple[str, str]]) -> None:
+    assert plain_pairs(source, "params") == pairs
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a=1", "params='a=1': expected a mapping, or a list of (name, value)"),
+        (b"a=1", "expected a mapping"),
+        (1, "expected a mapping"),
+        (["a"], "params: 'a': expected a pair"),
+        ([("a", "b", "c")], "expected a pair"),
+        ({1: "a"}, "expected a pair of a name and a value"),
+        ({"a": {"b": 1}}, "params={'a': dict}: expected str, a number, True, False, None, or a list of those"),
+        ({"a": b"1"}, "params={'a': bytes}: expected str"),
+        ({"a": [["b"]]}, "params={'a': list}"),
+    ],
+)
+def test_what_is_no_form_is_a_use_error(source: object, expected: str) -> None:
+    with pytest.raises(UseError) as caught:
+        plain_pairs(source, "params")
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "pairs"),
+    [
+        ("", []),
+        ("a=1&b=%2F&c=x+y&d", [("a", "1"), ("b", "/"), ("c", "x y"), ("d", "")]),
+        ({"a": ["1", "2"]}, [("a", "1"), ("a", "2")]),
+    ],
+)
+def test_a_query_may_be_text(source: object, pairs: list[tuple[str, str]]) -> None:
+    assert query_pairs(source) == pairs
+
+
+@pytest.mark.parametrize(
+    ("pairs", "data"),
+    [
+        # WHATWG URL 5.2, and its percent-encode set: letters, digits and *-._ stand for themselves
+        ([], b""),
+        ([("a", "1")], b"a=1"),
+        ([("a", ""), ("", "b")], b"a=&=b"),
+        ([("a b", "c+d")], b"a+b=c%2Bd"),
+        ([("a", "&="), ("b", "%")], b"a=%26%3D&b=%25"),
+        ([("a", "*-._~")], b"a=*-._%7E"),
+        ([("\u00fc", "\U0001f600")], b"%C3%BC=%F0%9F%98%80"),
+        ([("a", "\r\n")], b"a=%0D%0A"),
+        ([("a", "\ud800")], b"a=%3F"),
+        ([("a", "1"), ("a", "2")], b"a=1&a=2"),
+        ([("a", "/?#[]@!$'(),;:")], b"a=%2F%3F%23%5B%5D%40%21%24%27%28%29%2C%3B%3A"),
+    ],
+)
+def test_the_urlencoded_kind_is_written_as_browsers_do(pairs: list[tuple[str, str]], data: bytes) -> None:
+    assert serialize_urlencoded(pairs) == data
+
+
+@given(st.lists(st.tuples(st.text(), st.text())))
+def test_what_is_written_is_read_again(pairs: list[tuple[str, str]]) -> None:
+    plain = [
+        (name.encode("utf-8", "replace").decode(), value.encode("utf-8", "replace").decode()) for name, value in pairs
+    ]
+    assert parse_urlencoded(serialize_urlencoded(pairs)) == plain

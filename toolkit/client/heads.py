@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-__all__ = ["METHODS", "NO_BLOCK", "Block", "Defaults", "Place", "fields_of", "host_field", "request_head"]
+__all__ = ["IDEMPOTENT", "METHODS", "NO_BLOCK", "Block", "Defaults", "Place", "fields_of", "host_field", "request_head"]
 
 METHODS: Final = frozenset(["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH", "TRACE", "CONNECT"])
+IDEMPOTENT: Final = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])  # RFC 9110 9.2.2
 _NO_NAMES: Final[frozenset[bytes]] = frozenset()
 
 
@@ -59,10 +60,10 @@ class Place:
 class Block:
     """Fields that go with a request besides its own, as lines."""
 
-    __slots__ = ("_fields", "lines", "names")
+    __slots__ = ("fields", "lines", "names")
 
     def __init__(self, fields: Fields) -> None:
-        self._fields = fields
+        self.fields = fields
         self.lines = serialize_fields(fields)
         self.names = _names(fields)
 
@@ -70,7 +71,7 @@ class Block:
         """The lines of those fields that are not there yet; `names` in lower case."""
         if self.names.isdisjoint(names):
             return self.lines
-        return serialize_fields([pair for pair in self._fields if pair[0].lower() not in names])
+        return serialize_fields([pair for pair in self.fields if pair[0].lower() not in names])
 
 
 NO_BLOCK: Final = Block([])

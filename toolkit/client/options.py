@@ -4,33 +4,67 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, TypeAlias, TypedDict, cast
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from typing import IO, TYPE_CHECKING, Final, TypeAlias, TypedDict, cast
 
 import orjson
 
-from toolkit.errors import UseError
+from toolkit.errors import UseError, caused
 from toolkit.protocol.exchange import Exchange, Json
-from toolkit.protocol.relay import descriptor_of
+from toolkit.protocol.forms import Pairs, plain_pairs, serialize_urlencoded
 
 if TYPE_CHECKING:
+    from toolkit.client.multipart import Files, Multipart
+    from toolkit.client.policies import Auth, CookieStore
+    from toolkit.client.redirects import Redirects
+    from toolkit.client.retries import Retries
     from toolkit.protocol.headers import Fields
     from toolkit.protocol.limits import Timeouts
 
-__all__ = ["Body", "BodySource", "Params", "RequestOptions", "make_body"]
+__all__ = ["OF_TURNS", "PLAIN", "Body", "BodySource", "Params", "RequestOptions", "make_body", "takes_turns"]
 
-Stream: TypeAlias = IO[bytes] | AsyncIterable[bytes] | Exchange | Callable[[], AsyncIterable[bytes]]
+Stream: TypeAlias = IO[bytes] | AsyncIterable[bytes] | Exchange | os.PathLike[str] | Callable[[], AsyncIterable[bytes]]
 BodySource: TypeAlias = bytes | bytearray | memoryview | str | Stream
-Params: TypeAlias = Mapping[str, str | int | float | Sequence[str]] | Sequence[tuple[str, str]]
+Params: TypeAlias = "Pairs | str"
+Progress: TypeAlias = Callable[[int, int | None], object]
+
+
+#: The options that make a request one of several turns.
+OF_TURNS: Final = frozenset(["auth", "cookies", "expect_continue", "follow_redirects", "redirects", "retries"])
+#: Those that do not.
+PLAIN: Final = frozenset(
+    ["body", "coding", "decode", "files", "form", "json", "params", "progress", "timeouts", "upgrade"]
+)
+#: What other libraries call them, and what people type.
+ELSEWHERE: Final = {
+    "allow_redirects": "follow_redirects=",
+    "content": "body=",
+    "data": "body=, or form=",
+    "header": "headers=",
+    "max_redirects": "redirects=Redirects(most=...)",
+    "param": "params=",
+    "retry": "retries=Retries(...)",
+    "ssl": "Session(tls=...)",
+    "stream": "`async with`",
+    "timeout": "timeouts=Timeouts(...)",
+    "verify": "Session(tls=...)",
+}
 
 
 class RequestOptions(TypedDict, total=False):
     """The keywords of every request method."""
 
-    params: Params | None  #: added to the URL's query
+    params: Params | None  #: added to the URL's query, as `form` is read; or text that is one
     json: Json  #: the body, as JSON
-    body: BodySource | None  #: the body: bytes, text, a file, an async iterable or a factory of one, an exchange
-    follow_redirects: bool  #: False by default; at most ten hops
+    form: Pairs | None  #: the body, as a form: urlencoded, or multipart where there are `files`
+    files: Files | None  #: the body, as a multipart form: paths, files, bytes, async iterables, (name, one of these)
+    body: BodySource | None  #: the body: bytes, text, a path, a file, an async iterable or a factory of it, an exchange
+    progress: Progress | None  #: called with the bytes of that body that were sent, and of how many (None: not known)
+    follow_redirects: bool  #: whether to; without the word, where there is a `redirects`
+    redirects: Redirects | None  #: how redirects are followed, instead of the session's; None: not at all
+    retries: Retries | None  #: when it is made again after a failure, instead of the session's; None: never
+    auth: Auth | None  #: instead of the session's; None: none
+    cookies: CookieStore | None  #: instead of the session's; None: none
     decode: bool  #: True: ask for content codings and undo them; False: bytes as they come
     coding: str | None  #: content coding for what is sent
     expect_continue: bool  #: wait for 100 Continue before the body, at most `Timeouts.expect`
@@ -44,12 +78,12 @@ class Body:
     `length` in bytes, None where unknown; `replayable`: it can be sent again after a redirect.
     """
 
-    __slots__ = ("data", "fields", "length", "replayable", "source", "start")
+    __slots__ = ("begun", "data", "fields", "length", "progress", "replayable", "source", "start")
 
     def __init__(
         self,
         data: bytes | None = None,
-        source: Stream | None = None,
+        source: Stream | Multipart | None = None,
         length: int | None = None,
         replayable: bool = False,
         fields: Fields | None = None,
@@ -60,34 +94,108 @@ class Body:
         self.replayable = replayable
         self.fields = fields or []
         self.start = 0
+        self.progress: Progress | None = None
+        self.begun = False  # something of the source may have been taken
+
+
+def takes_turns(options: RequestOptions) -> bool:
+    """Whether there is more to a request with these options than to send it. Raises `UseError` for no option."""
+    if len(options) == 1 and ("json" in options or "body" in options):
+        return False
+    if PLAIN.issuperset(options):
+        return False
+    for name in options:
+        if name not in PLAIN and name not in OF_TURNS:
+            hint = ELSEWHERE.get(name)
+            raise UseError(
+                f"{name}= is no option of a request; here it is {hint}"
+                if hint is not None
+                else f"{name}= is no option of a request; expected {', '.join(sorted(PLAIN | OF_TURNS))}"
+            )
+    return True
 
 
 def make_body(options: RequestOptions) -> Body | None:
     """The body that the options describe, None without one. Raises `UseError` for what is no body."""
-    source = options.get("body")
-    if "json" in options:
-        if source is not None:
-            raise UseError("both json= and body=; give one of them")
-        data = orjson.dumps(options["json"])
-        return Body(data, length=len(data), replayable=True, fields=[(b"content-type", b"application/json")])
-    if source is None:
-        return None
+    given: Mapping[str, object] = options  # what people give is judged here, whatever they were told
+    if "json" in given:
+        if len(given) > 1:
+            _check_one(given)
+        data = _json(given["json"])
+        body = Body(data, length=len(data), replayable=True, fields=[(b"content-type", b"application/json")])
+        return body if len(given) == 1 else _watched(body, given)
+    if given.get("form") is not None or given.get("files") is not None:
+        _check_one(given)
+        return _watched(_form_body(given.get("form"), given.get("files")), given)
+    source = given.get("body")
+    return None if source is None else _watched(_body_of(source), given)
+
+
+def _check_one(options: Mapping[str, object]) -> None:
+    """Several bodies are none; fields and files make one form."""
+    given = [name for name in ("json", "form", "files", "body") if name in options]
+    given = [name for name in given if name == "json" or options.get(name) is not None]
+    if len(given) > 1 and given != ["form", "files"]:
+        raise UseError(f"both {given[0]}= and {given[1]}=; give one of them")
+
+
+def _watched(body: Body, options: Mapping[str, object]) -> Body:
+    progress = options.get("progress")
+    if progress is not None and not callable(progress):
+        raise UseError(f"progress={progress!r}: expected a function of the bytes sent and of how many there are")
+    body.progress = progress
+    return body
+
+
+def _json(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:
+        raise caused(UseError(f"json=: {error}"), error)
+
+
+def _form_body(form: object, files: object) -> Body:
+    pairs = [] if form is None else plain_pairs(form, "form")
+    if files is None:
+        data = serialize_urlencoded(pairs)
+        fields = [(b"content-type", b"application/x-www-form-urlencoded")]
+        return Body(data, length=len(data), replayable=True, fields=fields)
+    from toolkit.client.multipart import make_multipart
+
+    made = make_multipart(pairs, files)
+    fields = [(b"content-type", made.content_type.encode("ascii"))]
+    whole = made.whole()
+    if whole is not None:
+        return Body(whole, length=len(whole), replayable=True, fields=fields)
+    return Body(source=made, length=made.length, replayable=made.replayable, fields=fields)
+
+
+def _body_of(source: object) -> Body:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return Body(bytes(source), length=len(source), replayable=True)
+        data = bytes(source)
+        return Body(data, length=len(data), replayable=True)
     if isinstance(source, str):
         data = source.encode()
         return Body(data, length=len(data), replayable=True, fields=[(b"content-type", b"text/plain; charset=utf-8")])
     if isinstance(source, Exchange):
         return _exchange_body(source)
+    if isinstance(source, os.PathLike):
+        with open(source, "rb") as file:
+            return Body(source=source, length=os.fstat(file.fileno()).st_size, replayable=True)
     if isinstance(source, io.TextIOBase):
         raise UseError("body= is a file opened as text; open it with mode 'rb'")
     if hasattr(source, "read"):
         return _file_body(cast("IO[bytes]", source))
     if hasattr(source, "__aiter__") or callable(source):
-        return Body(source=source, replayable=not hasattr(source, "__aiter__"))
+        return Body(source=cast("Stream", source), replayable=not hasattr(source, "__aiter__"))
+    hint = ""
+    if isinstance(source, Mapping):
+        hint = "; a dict goes into json=, form= or files="
+    elif isinstance(source, Iterable):
+        hint = "; of pieces of bytes make an async generator, or b''.join them"
     raise UseError(
-        f"body={type(source).__name__}: expected bytes, str, a binary file, an async iterable, a function that "
-        "returns one, or an exchange"
+        f"body={type(source).__name__}: expected bytes, str, a Path, a binary file, an async iterable, a function that "
+        f"returns one, or an exchange{hint}"
     )
 
 
@@ -103,15 +211,8 @@ def _exchange_body(source: Exchange) -> Body:
 
 
 def _file_body(file: IO[bytes]) -> Body:
+    from toolkit.client.multipart import measured
+
     body = Body(source=file)
-    descriptor = descriptor_of(file)
-    try:
-        body.start = file.tell()
-        if descriptor is not None:
-            body.length = max(0, os.fstat(descriptor).st_size - body.start)
-        elif isinstance(file, io.BytesIO):
-            body.length = len(file.getbuffer()) - body.start
-        body.replayable = file.seekable()
-    except (OSError, ValueError, AttributeError):  # a pipe, a socket file: its end is found by reading it
-        body.length = None
+    body.length, body.start, body.replayable = measured(file)
     return body

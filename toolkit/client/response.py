@@ -2,7 +2,8 @@
 
 Nothing is sent until it is awaited (whole answer, read) or entered (streaming), once. Entered, it returns when the
 answer's head is here if the request's body is complete or supplied; with an open body it returns when the request's
-head is sent, so that its user can write. Redirects happen inside `head()` and show only in `history`.
+head is sent, so that its user can write. Redirects and the like happen inside `head()` (`turns.py`) and show only in
+`history`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from toolkit.client.heads import NO_BLOCK, Place, fields_of
-from toolkit.client.redirects import Hop, next_hop
 from toolkit.client.sending import SentRequest
 from toolkit.errors import (
-    BodyNotReplayable,
     Disconnected,
     EarlyAnswer,
     RemoteProtocolError,
@@ -24,16 +22,17 @@ from toolkit.errors import (
     caused,
 )
 from toolkit.protocol.compiled import mypyc_attr
-from toolkit.protocol.framing import LENGTH, NONE, RAW_BYTES
-from toolkit.protocol.headers import Headers, HeadersLike, find_field
+from toolkit.protocol.framing import RAW_BYTES
+from toolkit.protocol.headers import Headers, HeadersLike
 from toolkit.protocol.limits import FormLimits
-from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
+from toolkit.protocol.states import ABORTED, BODY, RAW
 from toolkit.protocol.status import reason_phrase
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Generator
     from types import TracebackType
 
+    from toolkit.client.retries import Try
     from toolkit.protocol.aio.forms import Form, Parts
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.inbound import Inbound, Pull
@@ -94,6 +93,11 @@ class Response(SentRequest):
         return self.reason
 
     @property
+    def tries(self) -> list[Try]:
+        """The attempts that failed before this one, by the policy in `retries=`."""
+        return [] if self._turns is None else self._turns.tries
+
+    @property
     def ok(self) -> Ok:
         """The status is below 400. May be called, too."""
         return Ok(self._head is not None and self._head.status < 400)
@@ -132,7 +136,10 @@ class Response(SentRequest):
         if status is None:
             raise UseError(self._say("raise_for_status() before the answer; await head() first"))
         if status >= 400:
-            raise StatusError(self._say(f"answered {status} {self.reason}"), status, self)
+            error = StatusError(self._say(f"answered {status} {self.reason}"), status, self)
+            if self._turns is not None:
+                self._turns.tell(error)
+            raise error
         return self
 
     # -- forms --------------------------------------------------------------------------------------------------
@@ -160,7 +167,12 @@ class Response(SentRequest):
         try:
             if pending is not None:
                 yield from pending.__await__()
-            if self._follows or self._pump is not None or self._head is None or self._take_whole(None) is None:
+            if (
+                self._turns is not None
+                or self._pump is not None
+                or self._head is None
+                or self._take_whole(None) is None
+            ):
                 yield from self._rest().__await__()
         except BaseException:
             self._abort("the request failed")
@@ -207,7 +219,7 @@ class Response(SentRequest):
                 await pending
             if self._out is BODY and self._pump is None:
                 return self
-            if self._follows or self._head is None:
+            if self._undecided():
                 await self.head()
         except BaseException:
             self._abort("the request failed")
@@ -262,17 +274,18 @@ class Response(SentRequest):
         """Wait for the answer's head; redirects are followed here when the request asked for it.
 
         Raises `Disconnected`, `ReadTimeout`, `RemoteProtocolError`; what the supplied body's source raised;
-        `BodyNotReplayable` when a 307 or 308 wants a body again that is spent.
+        `BodyNotReplayable` when an answer wants a body again that is spent.
         """
         self._must_have_begun("head()")
-        while True:
+        if self._turns is None:
             await self._wait_head()
-            if not self._follows:
-                return
-            hop = self._next_hop()
-            if hop is None:
-                return
-            await self._hop(hop)
+        else:
+            await self._turns.head(self)
+
+    def _undecided(self) -> bool:
+        """The head is not here, or it may not be the last one."""
+        turns = self._turns
+        return self._head is None if turns is None else not turns.done
 
     async def _wait_head(self) -> None:
         inbound = self._in
@@ -301,58 +314,6 @@ class Response(SentRequest):
         if not pump.cancelled() and (error := pump.exception()) is not None and not isinstance(error, Disconnected):
             raise error
 
-    # -- redirects ---------------------------------------------------------------------------------------------
-
-    def _next_hop(self) -> Hop | None:
-        head = self._head
-        assert head is not None
-        if not 300 <= head.status < 400:
-            return None
-        location = find_field(head.fields, b"location")
-        where = None if location is None else _text(location)
-        return next_hop(self.method, self._place.url, fields_of(self._sent_head), head.status, where, len(self.history))
-
-    async def _hop(self, hop: Hop) -> None:
-        body = self._body
-        sends_body = hop.keeps_body and (body is not None or self._open_bodied())
-        if sends_body and (body is None or not body.replayable):
-            raise BodyNotReplayable(
-                self._say(f"answered {self.status}, which wants the body again; give bytes, a file or a function"), self
-            )
-        self._stop_pump()
-        await self._drop_answer()
-        self.history.append(self._snapshot())
-        self._again()
-        self.method, self._place = hop.method, Place(hop.url)
-        self._request_headers = None
-        if not hop.keeps_body:
-            self._body = None
-        # What the session adds is among the fields already, without what was not meant for this origin.
-        send = self._send_bare(hop.fields, NO_BLOCK) if self._body is None else self._send_body(hop.fields, NO_BLOCK)
-        if send is not None:
-            await send
-
-    def _open_bodied(self) -> bool:
-        return self._framing is not NONE and not (self._framing is LENGTH and self._body is None and self._left <= 0)
-
-    async def _drop_answer(self) -> None:
-        """A redirect's own body is of no interest: read it off if it is short, undecoded, or give up the link."""
-        if not await self._drained():
-            self._abort("a redirect's body is too long to read off")
-
-    def _snapshot(self) -> Response:
-        """The redirecting answer, for `history`."""
-        past = Response(self._session, self.method, self._place, self._fields, self._options)
-        past._sent_head = self._sent_head
-        past._started = True
-        past._head = self._head
-        past._out = DONE
-        past._in = None
-        past._whole = b""
-        past.interim = self.interim
-        self.interim = []
-        return past
-
     # -- the end -----------------------------------------------------------------------------------------------
 
     async def _finish_inbound(self) -> None:
@@ -362,7 +323,7 @@ class Response(SentRequest):
             return
         if self._out is ABORTED and not isinstance(self._error, EarlyAnswer):
             return  # aborted by its own user
-        if self._head is None:
+        if self._undecided():
             await self.head()
         if inbound.ended or self._wire is None:
             return
@@ -415,13 +376,13 @@ class Response(SentRequest):
         self._must_have_begun("read()")
         if self._out is BODY and self._pump is None and not self._sent and self._whole is None:
             await self.eof()
-        if self._head is None:
+        if self._undecided():
             await self.head()
         whole = self._take_whole(limit)
         return await super().read(limit) if whole is None else whole
 
     def _receive(self, inbound: Inbound) -> Awaitable[None]:
-        return self.head() if self._head is None else super()._receive(inbound)
+        return self.head() if self._undecided() else super()._receive(inbound)
 
     async def prepare(
         self, headers: HeadersLike | None = None, status: int = 200, *, coding: str | None = None
@@ -470,11 +431,3 @@ class Total:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
             raise caused(TotalTimeout(self._x._say(f"not complete within {self._seconds} s")), None)
-
-
-def _text(value: bytes) -> str:
-    """UTF-8, as browsers take a Location, where it is; ISO-8859-1 otherwise."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")

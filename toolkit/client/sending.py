@@ -11,15 +11,17 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Final, cast
 
-from toolkit.client.heads import Block, Place, fields_of, request_head
-from toolkit.client.options import Body, make_body
+from toolkit.client.heads import IDEMPOTENT, Block, Place, fields_of, request_head
+from toolkit.client.options import Body, make_body, takes_turns
+from toolkit.client.turns import Turns, make_turns
+from toolkit.client.uploading import upload
 from toolkit.errors import Disconnected, EarlyAnswer, LocalProtocolError, UseError
 from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, split_framing
-from toolkit.protocol.headers import Fields, Headers, encode_fields
+from toolkit.protocol.headers import Fields, Headers, encode_fields, find_field
 from toolkit.protocol.inbound import Inbound
 from toolkit.protocol.outbound_coding import start_coding
-from toolkit.protocol.states import DONE, IDLE
+from toolkit.protocol.states import BODY, DONE, IDLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -29,20 +31,18 @@ if TYPE_CHECKING:
     from toolkit.client.response import Response, Total
     from toolkit.client.session import Session
     from toolkit.protocol.aio.clock import Deadline
-    from toolkit.protocol.exchange import Source
     from toolkit.protocol.head import ResponseHead
     from toolkit.protocol.limits import Limits, Timeouts
 
 __all__ = ["SentRequest"]
 
 OPEN_BODIED: Final = frozenset(["POST", "PUT", "PATCH"])
-IDEMPOTENT: Final = frozenset(["GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"])  # RFC 9110 9.2.2
 
 
 class SentRequest(Exchange):
     """A request on its way; `Response` is one whose answer can be read.
 
-    `interim` lists 1xx answers as (status, headers); `history` the redirecting answers that led here.
+    `interim` lists 1xx answers as (status, headers); `history` the answers that led to another request, in order.
     """
 
     __slots__ = (
@@ -50,7 +50,6 @@ class SentRequest(Exchange):
         "_connection",
         "_deadlines",
         "_fields",
-        "_follows",
         "_head",
         "_options",
         "_place",
@@ -59,6 +58,7 @@ class SentRequest(Exchange):
         "_session",
         "_started",
         "_total",
+        "_turns",
         "history",
         "interim",
         "timeouts",
@@ -77,11 +77,12 @@ class SentRequest(Exchange):
         self._started = False
         self._pump: asyncio.Task[None] | None = None
         self._total: Total | None = None
-        self._follows = False
+        self._turns: Turns | None = None  # what follows an answer; None: nothing
         self.timeouts: Timeouts = session.timeouts
         if options:
-            self._follows = options.get("follow_redirects", False)
             self.timeouts = options.get("timeouts") or session.timeouts
+        if (options and takes_turns(options)) or session.policies is not None:
+            self._turns = make_turns(session.policies, options)
         self._deadlines: dict[str, Deadline] | None = None  # of durations that are not the session's
         self.history: list[Response] = []
         self.interim: list[tuple[int, Headers]] = []
@@ -93,8 +94,9 @@ class SentRequest(Exchange):
 
     def _say(self, text: str) -> str:
         url = self._place.url
-        shown = url if url.raw_password is None else url.with_password("***")  # messages end up in logs
-        return f"{self.method} {shown}: {text}"
+        if url.raw_password is not None:
+            url = url.with_password("***")  # messages end up in logs
+        return f"{self.method} {url.with_fragment(None)}: {text}"
 
     @property
     def target(self) -> str:
@@ -131,18 +133,26 @@ class SentRequest(Exchange):
         error = sys.exception()
         if error is not None:
             self._handling = id(error)  # a request made in an `except` block ends cleanly, too
-        own, options = self._fields, self._options
+        options = self._options
+        if options:
+            self._body = make_body(options)
+        if self._turns is not None:
+            return self._turns.begin(cast("Response", self), open_body)
+        session = self._session
+        block = session.defaults.block(session.headers, not options or options.get("decode", True))
+        return self._start(self._fields, block, open_body)
+
+    def _start(self, own: Fields, block: Block, open_body: bool) -> Awaitable[None] | None:
+        """Send a request with these fields: what `_begin` returns."""
+        options, body = self._options, self._body
         length, chunked = None, False
         if own:
             own, length, chunked = split_framing(own)
-        body = self._body = make_body(options) if options else None
         if body is not None and length is not None and body.length is not None and length != body.length:
             raise LocalProtocolError(self._say(f"content-length {length}, but the body has {body.length} bytes"))
         upgrade = options.get("upgrade") if options else None
-        if upgrade is not None:
+        if upgrade is not None and find_field(own, b"upgrade") is None:
             own = [*own, *encode_fields([("connection", "upgrade"), ("upgrade", upgrade)])]
-        session = self._session
-        block = session.defaults.block(session.headers, not options or options.get("decode", True))
         if body is not None:
             return self._send_body(own, block, length, chunked=chunked)
         if open_body and self._may_have_open_body(length, upgrade):
@@ -183,7 +193,7 @@ class SentRequest(Exchange):
         if expects:
             more = [*more, (b"expect", b"100-continue")]
         self._sent_head = request_head(self._place, self.method, own, block, more, last)
-        if body is not None and body.data is not None and length is not None and not expects:
+        if body is not None and body.data is not None and length is not None and not expects and body.progress is None:
             return self._send(body.data, True, None, False)
         self._left = self._promised = -1 if length is None else length
         return self._send(b"", False, coding, expects)
@@ -212,7 +222,7 @@ class SentRequest(Exchange):
             self._coding = start_coding(coding, self._wire)
         if expects:
             await self._wait_continue()
-        if self._body is not None:
+        if self._body is not None and self._out is BODY:  # otherwise the answer is here, and wants none of it
             self._pump = asyncio.get_running_loop().create_task(self._pump_body(self._body))
 
     async def _wait_continue(self) -> None:
@@ -230,19 +240,15 @@ class SentRequest(Exchange):
 
     async def _pump_body(self, body: Body) -> None:
         """Send a supplied body. An early answer ends it silently; a failing source has aborted the exchange."""
-        source = body.source
+        body.begun = True
         try:
-            if body.data is not None:
-                await self.write(body.data)
-            elif source is not None:
-                if not isinstance(source, Exchange) and callable(source) and not hasattr(source, "__aiter__"):
-                    source = source()
-                if hasattr(source, "seek") and body.replayable and not isinstance(source, Exchange):
-                    source.seek(body.start)
-                await self.relay(cast("Source", source))
+            await upload(self, body)
             await self.eof()
         except EarlyAnswer:
             return
+        except BaseException:
+            self._abort("the body could not be sent")  # or who waits for the answer would not hear of it
+            raise
 
     async def _pump_done(self) -> None:
         pump, self._pump = self._pump, None
@@ -265,6 +271,13 @@ class SentRequest(Exchange):
             pump.cancel()
         elif pump is not None and not pump.cancelled():
             pump.exception()  # looked at: the exchange has failed already
+
+    async def _end_pump(self) -> None:
+        """Stop it, and wait until it has let go of its source: another one may begin there."""
+        pump = self._pump
+        self._stop_pump()
+        if pump is not None:
+            await asyncio.wait([pump])
 
     # -- again --------------------------------------------------------------------------------------------------
 
@@ -293,10 +306,12 @@ class SentRequest(Exchange):
         assert inbound is not None
         inbound.__init__()  # type: ignore[misc]
         self._head = None
+        self._whole = None
         self._response_headers = None
         self._error = None
         self._out = IDLE
         self._left = self._promised = -1
+        self._sent = 0
         self._wire = None
         self._coding = None
 

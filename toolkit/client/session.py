@@ -10,12 +10,14 @@ from yarl import URL
 
 from toolkit._version import __version__
 from toolkit.client.heads import METHODS, Defaults, Place
+from toolkit.client.policies import make_policies
 from toolkit.client.pool import Grant, Pool
 from toolkit.client.response import Response
 from toolkit.client.transport import Transports
 from toolkit.client.url import join_url, parse_url
 from toolkit.errors import LocalProtocolError, UseError, caused
 from toolkit.protocol.codings import available_codings
+from toolkit.protocol.forms import query_pairs
 from toolkit.protocol.head import HOST, check_method
 from toolkit.protocol.headers import Headers, HeadersLike, encode_fields
 from toolkit.protocol.limits import Limits, Timeouts
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from toolkit.client.connection import ClientConnection
     from toolkit.client.event_source import EventSource
     from toolkit.client.options import RequestOptions
+    from toolkit.client.policies import Auth, CookieStore, Hooks
+    from toolkit.client.redirects import Redirects
+    from toolkit.client.retries import Retries
 
 __all__ = ["InMemory", "Session"]
 
@@ -46,6 +51,7 @@ class Session:
     `app` talks to an application in memory, `unix` to a socket by path; URLs may then be paths. `base_url` is what
     relative URLs are joined to. `tls` replaces the default context, which verifies. `headers` go with every request.
     At most `max_connections` in all and `max_per_origin` to one origin; who comes later waits, in order.
+    `auth`, `cookies`, `redirects`, `retries` and `hooks` hold for every request that does not name its own.
 
     A session belongs to the loop that first uses it; it is rebound when that loop is closed.
     """
@@ -62,6 +68,11 @@ class Session:
         timeouts: Timeouts = Timeouts(),
         max_connections: int = 100,
         max_per_origin: int = 100,
+        auth: Auth | None = None,
+        cookies: CookieStore | None = None,
+        redirects: Redirects | None = None,
+        retries: Retries | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         if app is not None and unix is not None:
             raise UseError("Session(app=..., unix=...): give one of them")
@@ -73,6 +84,7 @@ class Session:
         self.limits = limits
         self.timeouts = timeouts
         self.headers = Headers(headers)
+        self.policies = make_policies(auth=auth, cookies=cookies, redirects=redirects, retries=retries, hooks=hooks)
         self._max = (max_connections, max_per_origin)
         if base_url is None and (app is not None or unix is not None):
             base_url = "http://localhost"
@@ -117,7 +129,7 @@ class Session:
     def _ask(self, method: str, url: str, headers: HeadersLike | None, options: RequestOptions) -> Response:
         place = self._places.get(url) or self._find(url)
         if options and (params := options.get("params")) is not None:
-            place = Place(place.url.extend_query(params))
+            place = Place(place.url.extend_query(query_pairs(params)))
         return Response(self, method, place, encode_fields(headers) if headers else [], options)
 
     def __call__(
@@ -200,7 +212,7 @@ class Session:
         named = HOST.fullmatch((f"[{host}]" if ":" in host else host).encode("latin-1", "replace"))
         if where.scheme not in ("http", "https") or named is None or port is None:
             raise UseError(f"URL {url!r}: expected http:// or https:// and a host")
-        return where.with_fragment(None) if where.raw_fragment else where
+        return where
 
     # -- used by Response --------------------------------------------------------------------------------------
 

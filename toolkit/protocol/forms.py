@@ -1,16 +1,28 @@
-"""Forms, pure: what their fields are held in, and the urlencoded kind (WHATWG URL 5)."""
+"""Forms, pure: what their fields are held in, and the urlencoded kind, read and written (WHATWG URL 5)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, TypeVar
-from urllib.parse import unquote_to_bytes
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias, TypeVar
+from urllib.parse import quote_plus, unquote_to_bytes
 
-from toolkit.errors import LimitExceeded
+from toolkit.errors import LimitExceeded, UseError
 
-__all__ = ["MultiDict", "parse_urlencoded", "safe_filename"]
+__all__ = [
+    "MultiDict",
+    "Pairs",
+    "parse_urlencoded",
+    "plain_pairs",
+    "query_pairs",
+    "safe_filename",
+    "serialize_urlencoded",
+]
 
 V = TypeVar("V")
+
+#: What stands in a form or a query. A list repeats its name, None is left out; True and False are `true` and `false`.
+Plain: TypeAlias = "str | int | float | None"
+Pairs: TypeAlias = "Mapping[str, Plain | Sequence[Plain]] | Sequence[tuple[str, Plain | Sequence[Plain]]]"
 
 LONGEST_NAME: Final = 200  #: bytes of a safe file name; file systems take 255, and a temporary name needs some
 UNSAFE: Final = frozenset('<>:"|?*')  # what Windows takes in no name; the separators are cut at
@@ -72,6 +84,51 @@ def parse_urlencoded(
 
 def _decoded(text: bytes, charset: str) -> str:
     return unquote_to_bytes(text.replace(b"+", b" ")).decode(charset, "replace")
+
+
+def plain_pairs(source: object, call: str) -> list[tuple[str, str]]:
+    """`Pairs` as text, in order. Raises `UseError`, naming `call`, for what is none."""
+    items: Iterable[object]
+    if isinstance(source, Mapping):
+        items = source.items()
+    elif isinstance(source, Iterable) and not isinstance(source, (str, bytes)):
+        items = source
+    else:
+        raise UseError(f"{call}={source!r}: expected a mapping, or a list of (name, value)")
+    pairs = []
+    for item in items:
+        if not isinstance(item, (tuple, list)) or len(item) != 2 or not isinstance(item[0], str):
+            raise UseError(f"{call}: {item!r}: expected a pair of a name and a value")
+        name, value = item
+        for each in value if isinstance(value, (list, tuple)) else (value,):
+            if each is not None:
+                pairs.append((name, _plain(each, name, call)))
+    return pairs
+
+
+def query_pairs(source: object) -> list[tuple[str, str]]:
+    """What `params=` may be: `Pairs`, or text as it stands in a URL. Raises `UseError` for anything else."""
+    return parse_urlencoded(source.encode()) if isinstance(source, str) else plain_pairs(source, "params")
+
+
+def _plain(value: object, name: str, call: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    raise UseError(
+        f"{call}={{{name!r}: {type(value).__name__}}}: expected str, a number, True, False, None, or a list of those"
+    )
+
+
+def serialize_urlencoded(pairs: Iterable[tuple[str, str]]) -> bytes:
+    """The pairs as an application/x-www-form-urlencoded body, in UTF-8 (WHATWG URL 5.2)."""
+    return "&".join([f"{_encoded(name)}={_encoded(value)}" for name, value in pairs]).encode("ascii")
+
+
+def _encoded(text: str) -> str:
+    """All but letters, digits and *-._ is percent-encoded; Python's function leaves ~ and takes the asterisk."""
+    return quote_plus(text, safe="*", errors="replace").replace("~", "%7E")
 
 
 def safe_filename(name: str | None) -> str:
