@@ -23,6 +23,7 @@ NOT_LOADED = (
     "hypothesis",
     "jinja2",
     "multipart",
+    "publicsuffixlist",
     "pytest",
     "uvicorn",
     "uvloop",
