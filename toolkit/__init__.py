@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from toolkit._version import __version__
 
 if TYPE_CHECKING:
+    from toolkit.client.auth import Basic, Bearer, Digest
+    from toolkit.client.cookie_jar import CookieJar, CookieLimits
+    from toolkit.client.netrc import Netrc
     from toolkit.client.redirects import Redirects
     from toolkit.client.response import Response
     from toolkit.client.retries import Retries
@@ -101,6 +104,8 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "App",
     "BadGateway",
     "BadRequest",
+    "Basic",
+    "Bearer",
     "BodyLimit",
     "BodyNotReplayable",
     "Busy",
@@ -113,8 +118,11 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "ConnectTimeout",
     "ContentTooLarge",
     "Cookie",
+    "CookieJar",
+    "CookieLimits",
     "CookieSessions",
     "Deliver",
+    "Digest",
     "Disconnected",
     "EarlyAnswer",
     "Event",
@@ -134,6 +142,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "LogOutput",
     "MethodNotAllowed",
     "Moved",
+    "Netrc",
     "NetworkError",
     "NotAcceptable",
     "NotFound",
@@ -189,6 +198,8 @@ _WHERE = {
     "App": "server.app",
     "BadGateway": "server.abort",
     "BadRequest": "server.abort",
+    "Basic": "client.auth",
+    "Bearer": "client.auth",
     "BodyLimit": "server.middleware.body_limit",
     "CORS": "server.middleware.cors",
     "Compressed": "server.middleware.compressed",
@@ -197,8 +208,11 @@ _WHERE = {
     "Conflict": "server.abort",
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
+    "CookieJar": "client.cookie_jar",
+    "CookieLimits": "client.cookie_jar",
     "CookieSessions": "server.sessions",
     "Deliver": "server.answers",
+    "Digest": "client.auth",
     "Event": "protocol.events",
     "EventFeed": "server.feed",
     "Exchange": "protocol.exchange",
@@ -214,6 +228,7 @@ _WHERE = {
     "LogOutput": "logs.outlet",
     "MethodNotAllowed": "server.abort",
     "Moved": "protocol.wire",
+    "Netrc": "client.netrc",
     "NotAcceptable": "server.abort",
     "NotFound": "server.abort",
     "PreconditionFailed": "server.abort",
