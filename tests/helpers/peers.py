@@ -12,7 +12,12 @@ import shutil
 
 __all__ = ["missing", "required"]
 
-PROGRAMS = {"nginx": "/usr/sbin/nginx", "curl": "/usr/bin/curl", "chromium": "/usr/bin/chromium"}
+PROGRAMS = {
+    "apache2": "/usr/sbin/apache2",
+    "chromium": "/usr/bin/chromium",
+    "curl": "/usr/bin/curl",
+    "nginx": "/usr/sbin/nginx",
+}
 PACKAGES = ("aiohttp", "httpx")
 
 
