@@ -152,6 +152,22 @@ async def test_a_password_that_was_changed_meanwhile() -> None:
     assert guard.log == ["nobody", "nonce-0 1", "wrong", "wrong"]
 
 
+async def test_a_redirect_into_another_realm_is_answered_there() -> None:
+    first, second = Guard(realm="first"), Guard(realm="second")
+    app = guarded(second)
+    app.add_route("/first", first, methods=["GET"])
+
+    @app.get("/start")
+    async def start(r: Request) -> object:
+        found = await first(r)
+        return Deliver.redirect("/in") if isinstance(found, tuple) and found[0] == 200 else found
+
+    async with served(app) as here, here.session(auth=Digest("ada", "hunter2")) as http:
+        answer = await http.get("/start", follow_redirects=True)
+        assert (answer.status, [past.status for past in answer.history]) == (200, [401, 302, 401])
+    assert (first.log, second.log) == (["nobody", "nonce-0 1"], ["nobody", "nonce-0 1"])
+
+
 async def test_the_next_nonce_is_taken_from_the_answer() -> None:
     """RFC 7616 3.5."""
     guard = Guard(info='qop=auth, nextnonce="{}", rspauth="x"')
@@ -189,7 +205,8 @@ async def test_the_body_is_covered_where_it_is_at_hand() -> None:
         assert (await http.get("/in")).status == 200
         with_file = await http.post("/in", body=lambda: _pieces(b"x"))
         assert with_file.status == 401  # nobody can say what it will be
-    assert guard.log == ["nobody", "nonce-0 1", "nonce-0 2", "nobody"]
+        assert (await http.post("/in", body="x" * 1000, coding="gzip")).status == 401  # likewise
+    assert guard.log == ["nobody", "nonce-0 1", "nonce-0 2", "nobody", "nobody"]
 
 
 async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
@@ -234,7 +251,7 @@ def test_a_refusal_takes_no_other_request_s_nonce_away() -> None:
     challenge = {"www-authenticate": "Digest realm=r, nonce=new, qop=auth"}
     assert auth.answer(outgoing(), _Answer(401, challenge)) is not None  # type: ignore[arg-type]
     late = _Answer(401, {"www-authenticate": "Digest realm=r, nonce=third, qop=auth"})
-    late.request_headers = Headers({"authorization": "Digest nonce=old"})
+    late.request_headers = Headers({"authorization": "Digest realm=r, nonce=old"})
     late.history = [_Answer(401, {"www-authenticate": "Digest realm=r, nonce=old"})]
     assert auth.answer(outgoing(), late) is None  # type: ignore[arg-type]
     assert 'nonce="new"' in (field(auth.prepare(outgoing())) or "")

@@ -16,11 +16,14 @@ METHODS = ["GET", "POST", "PUT"]
 class Guard:
     """A handler for ada with the password hunter2; `log` has a line for each request."""
 
-    def __init__(self, *, algorithm: str = "SHA-256", qop: str = "auth", info: str = "", domain: str = "") -> None:
+    def __init__(
+        self, *, algorithm: str = "SHA-256", qop: str = "auth", info: str = "", domain: str = "", realm: str = "guard"
+    ) -> None:
         self.algorithm = algorithm
         self.qop = qop
         self.info = info  # Authentication-Info of good answers; {} is the next nonce
         self.domain = domain
+        self.realm = realm
         self.nonces = (f"nonce-{n}" for n in itertools.count())
         self.good: dict[str, int] = {}  # nonces, with the last count
         self.log: list[str] = []
@@ -33,15 +36,15 @@ class Guard:
         nonce = next(self.nonces)
         self.good[nonce] = 0
         more = (", stale=true" if stale else "") + (f', domain="{self.domain}"' if self.domain else "")
-        return f'Digest realm="guard", nonce="{nonce}", qop="{self.qop}", algorithm={self.algorithm}{more}'
+        return f'Digest realm="{self.realm}", nonce="{nonce}", qop="{self.qop}", algorithm={self.algorithm}{more}'
 
     def refuse(self, word: str, *, stale: bool = False) -> object:
         self.log.append(word)
-        return 401, "who?", {"www-authenticate": [self.challenge(stale=stale), 'Basic realm="guard"']}
+        return 401, "who?", {"www-authenticate": [self.challenge(stale=stale), f'Basic realm="{self.realm}"']}
 
     async def __call__(self, r: Request) -> object:
         (given,) = parse_challenges(r.headers.get("authorization", "none"))
-        if given.scheme != "digest":
+        if given.scheme != "digest" or given.parameters["realm"] != self.realm:
             return self.refuse("nobody")
         said = given.parameters
         nonce, count = said["nonce"], int(said["nc"], 16)
@@ -53,7 +56,7 @@ class Guard:
         asked = f"{r.method}:{said['uri']}"
         if said["qop"] == "auth-int":
             asked += ":" + hashlib.sha256(await r.read()).hexdigest()
-        secret = self.hash("ada:guard:hunter2")
+        secret = self.hash(f"ada:{self.realm}:hunter2")
         if self.algorithm.endswith("-sess"):
             secret = self.hash(f"{secret}:{nonce}:{said['cnonce']}")
         middle = f"{nonce}:{said['nc']}:{said['cnonce']}:{said['qop']}"

@@ -145,17 +145,18 @@ class Digest:
     def answer(self, request: Outgoing, answer: Response) -> _Answer:
         """The Authorization field for a challenge, unless it is one that was answered and refused."""
         origin = origin_of(request.url)
-        used = _nonce_of(answer.request_headers)
+        used = _used(answer.request_headers)
         if answer.status != 401:
             self._learn(origin, used, answer.headers)
             return None
         challenge = choose(_challenges(answer.headers), body_at_hand=request.body is not None)
         if challenge is None:
             return None
-        if used is not None and not challenge.stale and (used == challenge.nonce or used in _nonces_before(answer)):
-            if (space := self._spaces.get(origin)) is not None and space.challenge.nonce in (used, challenge.nonce):
-                del self._spaces[origin]
-            return None  # the password is wrong
+        if _refused(used, challenge, answer):
+            space = self._spaces.get(origin)
+            if space is not None and used == (space.challenge.realm, space.challenge.nonce):
+                del self._spaces[origin]  # the password is wrong: what comes next does not bring it along
+            return None
         return self._field(self._remember(origin, challenge), request)
 
     def _remember(self, origin: Origin, challenge: DigestChallenge) -> _Space:
@@ -175,11 +176,11 @@ class Digest:
         space.count = count
         return [("authorization", made)]
 
-    def _learn(self, origin: Origin, used: str | None, headers: Headers) -> None:
+    def _learn(self, origin: Origin, used: tuple[str, str] | None, headers: Headers) -> None:
         """Section 3.5: the server may name the next nonce with any answer."""
         space = self._spaces.get(origin)
         info = headers.get("authentication-info")
-        if info is None or space is None or used != space.challenge.nonce:
+        if info is None or space is None or used != (space.challenge.realm, space.challenge.nonce):
             return
         named = parse_challenges(f"info {info}")
         nonce = named[0].parameters.get("nextnonce") if named else None
@@ -191,16 +192,24 @@ def _challenges(headers: Headers) -> list[Challenge]:
     return parse_challenges(", ".join(headers.get_all("www-authenticate")))
 
 
-def _nonce_of(headers: Headers) -> str | None:
-    """The nonce that a request's Authorization was made with."""
-    sent = headers.get("authorization", "")
-    return next((one.parameters.get("nonce") for one in parse_challenges(sent) if one.scheme == "digest"), None)
+def _used(headers: Headers) -> tuple[str, str] | None:
+    """Realm and nonce that a request's Authorization was made with."""
+    for one in parse_challenges(headers.get("authorization", "")):
+        if one.scheme == "digest":
+            return one.parameters.get("realm", ""), one.parameters.get("nonce", "")
+    return None
 
 
-def _nonces_before(answer: Response) -> set[str]:
-    """Those of the challenges that led to this request."""
+def _refused(used: tuple[str, str] | None, challenge: DigestChallenge, answer: Response) -> bool:
+    """Whether a challenge of this exchange, or this one, was answered, and the server says that it was not the nonce.
+
+    A nonce from an earlier exchange says nothing, as servers forget them; and another realm asks for the first time.
+    """
+    if used is None or challenge.stale or used[0] != challenge.realm:
+        return False
     before = [past for past in answer.history if past.status == 401]
-    return {one.parameters.get("nonce", "") for past in before for one in _challenges(past.headers)}
+    nonces = {one.parameters.get("nonce") for past in before for one in _challenges(past.headers)}
+    return used[1] == challenge.nonce or used[1] in nonces
 
 
 def _covers(challenge: DigestChallenge, url: URL) -> bool:

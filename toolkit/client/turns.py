@@ -369,7 +369,7 @@ async def _now(given: HeadersLike | Awaitable[HeadersLike | None] | None) -> Hea
 def _at_hand(x: Response, own: Fields, open_body: bool) -> bytes | None:
     """The body that will be sent; None where it is streamed."""
     if x._body is not None:
-        return x._body.data
+        return None if x._options.get("coding") else x._body.data  # coded as it goes
     length = find_field(own, b"content-length")
     promised = None if length is None else int(length)
     return None if open_body and x._may_have_open_body(promised, x._options.get("upgrade")) else b""
