@@ -319,6 +319,15 @@ async def test_a_function_may_let_it_be() -> None:
     assert "test_a_function_may_let_it_be" in repr(ByFunction(auth))
 
 
+@pytest.mark.parametrize("given", ["hunter2", b"hunter2", 1, True])
+async def test_a_function_that_returns_no_headers_is_told(given: object) -> None:
+    why = r"auth: .*<lambda>\(\) returned a value of type \w+: expected headers, such as {'authorization': '...'}"
+    async with served(token_app()) as here, here.session() as http:
+        with pytest.raises(UseError, match=why) as caught:
+            _ = await http.get("/x", auth=lambda request, answer: given)  # type: ignore[arg-type]
+        assert "hunter2" not in str(caught.value)
+
+
 async def test_what_a_function_raises_ends_the_request() -> None:
     def auth(request: Outgoing, answer: Response | None) -> None:
         raise LookupError("no token at hand")

@@ -153,16 +153,24 @@ async def test_a_store_of_one_s_own() -> None:
         (lambda http: http.get("/", cookies={"a": "hunter2; b"}), LocalProtocolError, "cookie 'a': value"),
         (lambda http: http.get("/", cookies={"a": 1}), LocalProtocolError, "cookie 'a': value 1: expected text"),
         (lambda http: http.get("/", cookies={"": "a"}), LocalProtocolError, "expected a name"),
-        (lambda http: http.get("/", cookies="a=b"), UseError, r"cookies is a str: expected a CookieJar\(\), a mapping"),
-        (lambda http: http.get("/", cookies=CookieJar), UseError, "cookies is CookieJar: expected"),
-        (lambda http: http.get("/", auth="hunter2"), UseError, r"auth is a str: expected Basic\(user, password\)"),
-        (lambda http: http.get("/", auth=Basic), UseError, "auth is Basic: expected"),
-        (lambda http: http.get("/", auth=("a", "b", "hunter2")), UseError, "auth is a tuple: expected"),
+        (
+            lambda http: http.get("/", cookies="a=b"),
+            UseError,
+            r"cookies is of type str: expected a CookieJar\(\), a mapping",
+        ),
+        (lambda http: http.get("/", cookies=CookieJar), UseError, "cookies is the class CookieJar: expected"),
+        (
+            lambda http: http.get("/", auth="hunter2"),
+            UseError,
+            r"auth is of type str: expected Basic\(user, password\)",
+        ),
+        (lambda http: http.get("/", auth=Basic), UseError, "auth is the class Basic: expected"),
+        (lambda http: http.get("/", auth=("a", "b", "hunter2")), UseError, "auth is of type tuple: expected"),
         (lambda http: http.get("/", auth=("a", 1)), UseError, r"Basic\(str, int\): expected"),
         (lambda http: http.get("http://a%3Ab:hunter2@a.test/"), UseError, "the user's name has a ':'"),
-        (lambda http: Session(auth=1), UseError, "auth is a int: expected"),  # type: ignore[arg-type]
+        (lambda http: Session(auth=1), UseError, "auth is of type int: expected"),  # type: ignore[arg-type]
         (lambda http: Session(cookies={"a": "b"}, base_url="/x"), UseError, "jar.set.*expected a URL with http://"),
-        (lambda http: Session(cookies=1), UseError, "cookies is a int: expected"),  # type: ignore[arg-type]
+        (lambda http: Session(cookies=1), UseError, "cookies is of type int: expected"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_none_of_them_is_told(call: Callable[[Session], object], kind: type[Exception], why: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections import OrderedDict
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -21,7 +22,7 @@ from toolkit.errors import UseError
 from toolkit.protocol.challenges import Challenge, parse_challenges
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from yarl import URL
 
@@ -233,15 +234,28 @@ class ByFunction:
         self._function = function
 
     def __repr__(self) -> str:
-        return f"auth={getattr(self._function, '__qualname__', type(self._function).__name__)}"
+        return f"auth={self._name}"
 
-    def prepare(self, request: Outgoing) -> _Answer | Awaitable[_Answer]:
+    @property
+    def _name(self) -> str:
+        return getattr(self._function, "__qualname__", type(self._function).__name__)
+
+    async def prepare(self, request: Outgoing) -> _Answer:
         """What the function says without an answer."""
-        return self._function(request, None)
+        return await self._ask(request, None)
 
-    def answer(self, request: Outgoing, answer: Response) -> _Answer | Awaitable[_Answer]:
+    async def answer(self, request: Outgoing, answer: Response) -> _Answer:
         """What the function says to a 401; other answers are none of its business."""
-        return self._function(request, answer) if answer.status == 401 else None
+        return await self._ask(request, answer) if answer.status == 401 else None
+
+    async def _ask(self, request: Outgoing, answer: Response | None) -> _Answer:
+        given = self._function(request, answer)
+        if isinstance(given, Awaitable):
+            given = await given
+        if given is not None and not isinstance(given, (Mapping, list, tuple)):
+            what = f"{self._name}() returned a value of type {type(given).__name__}"
+            raise UseError(f"auth: {what}: expected headers, such as {{'authorization': '...'}}, or None")
+        return given
 
 
 class OnlyFor:

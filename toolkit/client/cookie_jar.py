@@ -95,6 +95,7 @@ class CookieJar:
         self._is_public = is_public_suffix
         self._shelves: dict[str, _Shelf] = {}
         self._count = 0
+        self._secure: dict[str, int] = {}  # names of those with Secure, and how many: most have no such name
         self._age = 0  # grows with every cookie that is set or sent
         self._told = False  # that there is no list of public suffixes
 
@@ -262,7 +263,8 @@ class CookieJar:
         stored = admit(cookie, place, self._now(), is_public)
         if isinstance(stored, str):
             return stored
-        if not stored.secure and not place.secure and any(protects(kept.cookie, stored) for kept in self._all()):
+        exposed = not stored.secure and not place.secure and stored.name in self._secure
+        if exposed and any(kept.cookie.secure and protects(kept.cookie, stored) for kept in self._all()):
             return "it would cover a Secure cookie"
         self._put(stored)
         return None
@@ -272,13 +274,16 @@ class CookieJar:
         shelf = self._shelves.setdefault(cookie.domain, {})
         key = (cookie.name, cookie.path, cookie.host_only)
         old = shelf.pop(key, None)
-        self._count -= old is not None
+        if old is not None:
+            self._forget(old)
         if cookie.expires is None or cookie.expires > self._now():
             self._age += 1
             kept = shelf[key] = _Kept(cookie, self._age)
             if old is not None:
                 kept.made = old.made
             self._count += 1
+            if cookie.secure:
+                self._secure[cookie.name] = self._secure.get(cookie.name, 0) + 1
             if len(shelf) > self.limits.per_domain:
                 self._evict(list(shelf.values()), self.limits.per_domain)
             if self._count > self.limits.total:
@@ -307,8 +312,17 @@ class CookieJar:
             del shelf[cookie.name, cookie.path, cookie.host_only]
             if not shelf:
                 del self._shelves[cookie.domain]
-        self._count -= len(those)
+            self._forget(kept)
         return len(those)
+
+    def _forget(self, kept: _Kept) -> None:
+        """It is counted no more."""
+        self._count -= 1
+        name = kept.cookie.name
+        if kept.cookie.secure:
+            self._secure[name] -= 1
+            if not self._secure[name]:
+                del self._secure[name]
 
 
 def _made(kept: _Kept) -> int:

@@ -45,11 +45,15 @@ def make_auth(auth: object) -> Auth | None:
         return auth  # its two methods are what makes it one
     if callable(auth) and not isinstance(auth, type):
         return ByFunction(auth)
-    what = auth.__name__ if isinstance(auth, type) else f"a {type(auth).__name__}"  # the value may be a secret
     raise UseError(
-        f"auth is {what}: expected Basic(user, password), Bearer(token), Digest(user, password), Netrc(), a pair "
-        "(user, password), or a function of the request and its answer"
+        f"auth is {_kind(auth)}: expected Basic(user, password), Bearer(token), Digest(user, password), Netrc(), "
+        "a pair (user, password), or a function of the request and its answer"
     )
+
+
+def _kind(value: object) -> str:
+    """What it is, for messages: the value itself may be a secret."""
+    return f"the class {value.__name__}" if isinstance(value, type) else f"of type {type(value).__name__}"
 
 
 def of_request(
@@ -89,8 +93,7 @@ def make_cookies(cookies: object, shared: CookieStore | None) -> CookieStore | N
         return RequestCookies(cookies, shared)
     if hasattr(cookies, "fields_for") and hasattr(cookies, "store") and not isinstance(cookies, type):
         return cookies  # its two methods are what makes it one
-    what = cookies.__name__ if isinstance(cookies, type) else f"a {type(cookies).__name__}"
-    raise UseError(f"cookies is {what}: expected a CookieJar(), a mapping of names to values, True or False")
+    raise UseError(f"cookies is {_kind(cookies)}: expected a CookieJar(), a mapping of names to values, True or False")
 
 
 def session_cookies(cookies: object, base: URL | None) -> CookieStore | None:
