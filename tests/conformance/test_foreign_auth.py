@@ -252,6 +252,55 @@ async def test_curl_s_cookies_are_ours_and_ours_are_curl_s(tmp_path: Path) -> No
                         assert "session" not in sent
 
 
+@pytest.mark.parametrize(
+    "field",
+    [
+        "a=b; domain=127.0.0.1",
+        'a=b; path="/"',
+        " a = b ",
+        "a=b; expires=Wed, 09-Jun-2038 10:18:14 GMT",
+        "a=b; expires=Wed Jun  9 10:18:14 2038",
+        'a=b; Max-Age="10"',
+        'a="x;y"',
+        "a=b; secure",
+        "__Host-x=1; path=/",
+        "__Host-x=1; secure; path=/",
+        "__Secure-x=1; path=/",
+        "a=b;;;path=/echo",
+        "a=b; httponly=false; path=/",
+        "a=b; max-age=0",
+        "a=b; max-age=-1; expires=Wed, 09-Jun-2038 10:18:14 GMT",
+        "a=b; expires=Thu, 01 Jan 1970 00:00:00 GMT; max-age=10",
+        "a=b,c=d; path=/",
+        "a=b; path=/ech",
+        "a=b; path=/echo/",
+        "a=b; path=echo",
+        "a=b; domain=localhost",
+        "a=b; domain=0.0.1",
+        "a=; path=/",
+        "a=b=c==; path=/",
+        "\u00e9=\u00fc; path=/",
+    ],
+)
+async def test_curl_keeps_what_we_keep(field: str, tmp_path: Path) -> None:
+    web = App(port=0)
+    file = str(tmp_path / "cookies.txt")
+
+    @web.get("/set")
+    async def set_it(r: Request) -> object:
+        return 200, "set", {"set-cookie": field}
+
+    @web.get("/echo/x")
+    async def echo(r: Request) -> str:
+        return r.headers.get("cookie", "none")
+
+    async with served(web, "tcp") as here, Session(base_url=here.url, cookies=True) as http:
+        _ = await http.get("/set")
+        ours = (await (await http.get("/echo/x")).read()).decode()
+        await curl("-c", file, f"{here.url}/set")
+        assert await curl("-b", file, f"{here.url}/echo/x") == ours
+
+
 async def test_apache_s_cookies_come_with_a_401_too() -> None:
     async with apache() as url, Session(base_url=url, cookies=True) as http:
         assert (await http.get("/digest/file")).status == 401
