@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from toolkit._version import __version__
 
 if TYPE_CHECKING:
+    from toolkit.client.auth import Basic, Bearer, Digest
+    from toolkit.client.cookie_jar import CookieJar, CookieLimits
+    from toolkit.client.netrc import Netrc
     from toolkit.client.redirects import Redirects
     from toolkit.client.response import Response
     from toolkit.client.retries import Retries
@@ -117,6 +120,8 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "App",
     "BadGateway",
     "BadRequest",
+    "Basic",
+    "Bearer",
     "BodyLimit",
     "BodyNotReplayable",
     "Busy",
@@ -132,8 +137,11 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Content",
     "ContentTooLarge",
     "Cookie",
+    "CookieJar",
+    "CookieLimits",
     "CookieSessions",
     "Deliver",
+    "Digest",
     "Disconnected",
     "EarlyAnswer",
     "Event",
@@ -158,6 +166,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "MemoryCache",
     "MethodNotAllowed",
     "Moved",
+    "Netrc",
     "NetworkError",
     "NotAcceptable",
     "NotFound",
@@ -227,6 +236,8 @@ _WHERE = {
     "App": "server.app",
     "BadGateway": "server.abort",
     "BadRequest": "server.abort",
+    "Basic": "client.auth",
+    "Bearer": "client.auth",
     "BodyLimit": "server.middleware.body_limit",
     "CORS": "server.middleware.cors",
     "CacheControl": "protocol.cache_control",
@@ -238,8 +249,11 @@ _WHERE = {
     "Content": "server.openapi.options",
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
+    "CookieJar": "client.cookie_jar",
+    "CookieLimits": "client.cookie_jar",
     "CookieSessions": "server.sessions",
     "Deliver": "server.deliver",
+    "Digest": "client.auth",
     "Event": "protocol.events",
     "EventFeed": "server.feed",
     "Exchange": "protocol.exchange",
@@ -260,6 +274,7 @@ _WHERE = {
     "MemoryCache": "server.cache.memory",
     "MethodNotAllowed": "server.abort",
     "Moved": "protocol.wire",
+    "Netrc": "client.netrc",
     "NotAcceptable": "server.abort",
     "NotFound": "server.abort",
     "OpenApi": "server.openapi.options",

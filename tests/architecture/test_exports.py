@@ -24,6 +24,7 @@ NOT_LOADED = (
     "hypothesis",
     "jinja2",
     "multipart",
+    "publicsuffixlist",
     "pytest",
     "redis",
     "uvicorn",

@@ -139,3 +139,10 @@ def test_framing_is_none_of_the_fields() -> None:
         (b"host", b"a.test:81"),
         (b"x", b""),
     ]
+
+
+def test_a_login_is_taken_out_of_the_url() -> None:
+    place = Place(parse_url("http://ada:p%40ss@a.test/x"))
+    assert (str(place.url), place.login) == ("http://a.test/x", ("ada", "p@ss"))
+    assert Place(parse_url("http://a.test/"), place.login).login == ("ada", "p@ss")
+    assert Place(parse_url("http://a.test/")).login is None

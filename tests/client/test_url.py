@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.client.url import join_url, parse_url
+from toolkit.client.url import join_url, parse_url, shown_url
 
 # RFC 3986 3.3, 3.4: what may stand in a path and a query as it is.
 PCHAR = "abcXYZ019-._~!$&'()*+,;=:@"
@@ -102,3 +102,17 @@ def test_what_is_no_url_is_a_value_error(text: str) -> None:
 )
 def test_relative_references_are_resolved(reference: str, expected: str) -> None:
     assert str(join_url(parse_url("http://a/b/c/d;p?q"), reference)) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://a.test/x@y", "http://a.test/x@y"),
+        ("http://ada:hunter2@a.test/x@y", "http://***@a.test/x@y"),
+        ("http://ada:hunt@er2@a.test/", "http://***@a.test/"),
+        ("//ada@a.test?q=//b@c", "//***@a.test?q=//b@c"),
+        ("/path", "/path"),
+    ],
+)
+def test_a_login_is_not_shown(url: str, shown: str) -> None:
+    assert shown_url(url) == shown

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 PEERS = {
+    "test_foreign_auth.py": ["apache2", "curl", "httpx"],
     "test_foreign_servers.py": ["nginx", "aiohttp"],
     "test_foreign_clients.py": ["curl", "httpx", "aiohttp"],
     "test_static_files.py": ["nginx", "curl"],

@@ -13,9 +13,10 @@ import shutil
 __all__ = ["missing", "required"]
 
 PROGRAMS = {
-    "nginx": "/usr/sbin/nginx",
-    "curl": "/usr/bin/curl",
+    "apache2": "/usr/sbin/apache2",
     "chromium": "/usr/bin/chromium",
+    "curl": "/usr/bin/curl",
+    "nginx": "/usr/sbin/nginx",
     "redis-server": "/usr/bin/redis-server",
 }
 PACKAGES = ("aiohttp", "httpx")

@@ -12,6 +12,7 @@ import logging
 import random
 from typing import TYPE_CHECKING, Final, cast
 
+from toolkit.client.url import shown_url
 from toolkit.errors import (
     Disconnected,
     LimitExceeded,
@@ -110,7 +111,9 @@ class EventSource:
 
     def __aiter__(self) -> AsyncIterator[Event]:
         if self._iterated:
-            raise UseError(f"http.sse({self.url!r}) is iterated once; call sse() again, with last_id={self.last_id!r}")
+            raise UseError(
+                f"http.sse({shown_url(self.url)!r}) is iterated once; call sse() again, with last_id={self.last_id!r}"
+            )
         self._iterated = True
         return self._events()
 

@@ -31,11 +31,18 @@ def _names(fields: Fields) -> frozenset[bytes]:
 
 
 class Place:
-    """Where requests lead: a URL, and what of it is needed again for each."""
+    """Where requests lead: a URL, and what of it is needed again for each.
 
-    __slots__ = ("host", "origin", "starts", "url")
+    `login` is the name and password that a program wrote into the URL, which goes on without: URLs are shown.
+    """
 
-    def __init__(self, url: URL) -> None:
+    __slots__ = ("host", "login", "origin", "starts", "url")
+
+    def __init__(self, url: URL, login: tuple[str, str] | None = None) -> None:
+        self.login = login
+        if url.raw_user is not None or url.raw_password is not None:
+            self.login = (url.user or "", url.password or "")
+            url = url.with_user(None)
         self.url = url
         self.origin = Origin(url.scheme, url.raw_host or "", url.port or 0)
         self.host = b"host: %b\r\n" % host_field(url)

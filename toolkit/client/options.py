@@ -14,8 +14,9 @@ from toolkit.protocol.exchange import Exchange, Json
 from toolkit.protocol.forms import Pairs, plain_pairs, serialize_urlencoded
 
 if TYPE_CHECKING:
+    from toolkit.client.auth import AuthLike
+    from toolkit.client.given import CookiesLike
     from toolkit.client.multipart import Files, Multipart
-    from toolkit.client.policies import Auth, CookieStore
     from toolkit.client.redirects import Redirects
     from toolkit.client.retries import Retries
     from toolkit.protocol.headers import Fields
@@ -63,8 +64,8 @@ class RequestOptions(TypedDict, total=False):
     follow_redirects: bool  #: whether to; without the word, where there is a `redirects`
     redirects: Redirects | None  #: how redirects are followed, instead of the session's; None: not at all
     retries: Retries | None  #: when it is made again after a failure, instead of the session's; None: never
-    auth: Auth | None  #: instead of the session's; None: none
-    cookies: CookieStore | None  #: instead of the session's; None: none
+    auth: AuthLike | None  #: instead of the session's and of a login in the URL; None: none
+    cookies: CookiesLike | None  #: a mapping: besides the session's; a store: instead of them; False: none
     decode: bool  #: True: ask for content codings and undo them; False: bytes as they come
     coding: str | None  #: content coding for what is sent
     expect_continue: bool  #: wait for 100 Continue before the body, at most `Timeouts.expect`

@@ -81,8 +81,8 @@ class SentRequest(Exchange):
         self.timeouts: Timeouts = session.timeouts
         if options:
             self.timeouts = options.get("timeouts") or session.timeouts
-        if (options and takes_turns(options)) or session.policies is not None:
-            self._turns = make_turns(session.policies, options)
+        if (options and takes_turns(options)) or session.policies is not None or place.login is not None:
+            self._turns = make_turns(session.policies, options, place.login, fields)
         self._deadlines: dict[str, Deadline] | None = None  # of durations that are not the session's
         self.history: list[Response] = []
         self.interim: list[tuple[int, Headers]] = []
@@ -93,10 +93,7 @@ class SentRequest(Exchange):
         return str(self._place.url)
 
     def _say(self, text: str) -> str:
-        url = self._place.url
-        if url.raw_password is not None:
-            url = url.with_password("***")  # messages end up in logs
-        return f"{self.method} {url.with_fragment(None)}: {text}"
+        return f"{self.method} {self._place.url.with_fragment(None)}: {text}"
 
     @property
     def target(self) -> str:

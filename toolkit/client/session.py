@@ -14,7 +14,7 @@ from toolkit.client.policies import make_policies
 from toolkit.client.pool import Grant, Pool
 from toolkit.client.response import Response
 from toolkit.client.transport import Transports
-from toolkit.client.url import join_url, parse_url
+from toolkit.client.url import join_url, parse_url, shown_url
 from toolkit.errors import LocalProtocolError, UseError, caused
 from toolkit.protocol.codings import available_codings
 from toolkit.protocol.forms import query_pairs
@@ -25,8 +25,11 @@ from toolkit.protocol.limits import Limits, Timeouts
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from toolkit.client.auth import AuthLike
     from toolkit.client.connection import ClientConnection
+    from toolkit.client.cookie_jar import CookieJar
     from toolkit.client.event_source import EventSource
+    from toolkit.client.given import CookiesLike
     from toolkit.client.options import RequestOptions
     from toolkit.client.policies import Auth, CookieStore, Hooks
     from toolkit.client.redirects import Redirects
@@ -68,8 +71,8 @@ class Session:
         timeouts: Timeouts = Timeouts(),
         max_connections: int = 100,
         max_per_origin: int = 100,
-        auth: Auth | None = None,
-        cookies: CookieStore | None = None,
+        auth: AuthLike | None = None,
+        cookies: CookiesLike | None = None,
         redirects: Redirects | None = None,
         retries: Retries | None = None,
         hooks: Hooks | None = None,
@@ -84,11 +87,13 @@ class Session:
         self.limits = limits
         self.timeouts = timeouts
         self.headers = Headers(headers)
-        self.policies = make_policies(auth=auth, cookies=cookies, redirects=redirects, retries=retries, hooks=hooks)
         self._max = (max_connections, max_per_origin)
+        named = base_url is not None
         if base_url is None and (app is not None or unix is not None):
             base_url = "http://localhost"
         self._base = None if base_url is None else URL(base_url)
+        shown, kept = _given(auth, cookies, self._base, named)
+        self.policies = make_policies(auth=shown, cookies=kept, redirects=redirects, retries=retries, hooks=hooks)
         self._places: dict[str, Place] = {}  # a session asks for the same few again and again; parsing is 6 us
         self._transports: Transports | None = None
         agent = (b"user-agent", f"toolkit/{__version__}".encode("ascii"))
@@ -112,6 +117,18 @@ class Session:
         if transports is not None:
             await transports.close()
 
+    @property
+    def cookies(self) -> CookieJar:
+        """The jar of `Session(cookies=True)`. Raises `UseError` where there is none: none is kept unless asked for."""
+        from toolkit.client.cookie_jar import CookieJar
+
+        jar = None if self.policies is None else self.policies.cookies
+        if jar is None:
+            raise UseError("http.cookies: this session keeps no cookies; Session(cookies=True) makes one that does")
+        if not isinstance(jar, CookieJar):
+            raise UseError(f"http.cookies: this session keeps them in a {type(jar).__name__} of your own; look there")
+        return jar
+
     # -- requests ----------------------------------------------------------------------------------------------
 
     def request(
@@ -129,7 +146,7 @@ class Session:
     def _ask(self, method: str, url: str, headers: HeadersLike | None, options: RequestOptions) -> Response:
         place = self._places.get(url) or self._find(url)
         if options and (params := options.get("params")) is not None:
-            place = Place(place.url.extend_query(query_pairs(params)))
+            place = Place(place.url.extend_query(query_pairs(params)), place.login)
         return Response(self, method, place, encode_fields(headers) if headers else [], options)
 
     def __call__(
@@ -200,18 +217,19 @@ class Session:
 
     def _resolve(self, url: str) -> URL:
         if not url.isprintable():
-            raise LocalProtocolError(f"URL {url!r} has a control character (CR, LF, NUL, ...); percent-encode it")
+            fault = "has a control character (CR, LF, NUL, ...); percent-encode it"
+            raise LocalProtocolError(f"URL {shown_url(url)!r} {fault}")
         try:
             where = parse_url(url) if self._base is None else join_url(self._base, url)
             if not where.absolute:
-                raise UseError(f"URL {url!r} is relative; give Session(base_url=...), or scheme and host")
+                raise UseError(f"URL {shown_url(url)!r} is relative; give Session(base_url=...), or scheme and host")
             port = where.port
         except ValueError as error:
-            raise caused(UseError(f"URL {url!r}: {error}"), None)
+            raise caused(UseError(f"URL {shown_url(url)!r}: {error}"), None)
         host = where.raw_host or ""
         named = HOST.fullmatch((f"[{host}]" if ":" in host else host).encode("latin-1", "replace"))
         if where.scheme not in ("http", "https") or named is None or port is None:
-            raise UseError(f"URL {url!r}: expected http:// or https:// and a host")
+            raise UseError(f"URL {shown_url(url)!r}: expected http:// or https:// and a host")
         return where
 
     # -- used by Response --------------------------------------------------------------------------------------
@@ -236,3 +254,14 @@ class Session:
                 dial=None if self._app is None else self._app.new_connection,
             )
         return transports
+
+
+def _given(
+    auth: AuthLike | None, cookies: CookiesLike | None, base: URL | None, named: bool
+) -> tuple[Auth | None, CookieStore | None]:
+    """What goes with every request; `named`: the base is the program's own word."""
+    if auth is None and cookies is None:
+        return None, None
+    from toolkit.client.given import session_auth, session_cookies
+
+    return session_auth(auth, base if named else None), session_cookies(cookies, base)

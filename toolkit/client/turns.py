@@ -58,21 +58,34 @@ class Again(NamedTuple):
     wait: float | None = None  #: seconds before it, where it is another try of the last one
 
 
-def make_turns(shared: Policies | None, options: RequestOptions) -> Turns | None:
-    """What a request's options and its session's policies come to; None where they come to nothing."""
+def make_turns(
+    shared: Policies | None,
+    options: RequestOptions,
+    login: tuple[str, str] | None = None,
+    fields: Fields | None = None,
+) -> Turns | None:
+    """What a request's options, the login in its URL and its session's policies come to; None: to nothing.
+
+    `fields` are its own. Raises `UseError` for options that are none.
+    """
     own = OF_TURNS.intersection(options)
-    if not own:
+    if not own and login is None:
         return None if shared is None else Turns(shared)
     if shared is None:
         shared = NO_POLICIES
-        if own == ONLY_FOLLOWS:
+        if own == ONLY_FOLLOWS and login is None:
             return Turns(FOLLOWS) if options["follow_redirects"] else None
     redirects = options.get("redirects", shared.redirects)
     if "follow_redirects" in options:
         redirects = (redirects or Redirects()) if options["follow_redirects"] else None
+    auth, cookies = shared.auth, shared.cookies
+    if login is not None or "auth" in own or "cookies" in own:
+        from toolkit.client.given import of_request
+
+        auth, cookies = of_request(shared, options, login, fields or [])
     policies = Policies(
-        auth=options.get("auth", shared.auth),
-        cookies=options.get("cookies", shared.cookies),
+        auth=auth,
+        cookies=cookies,
         redirects=redirects,
         retries=options.get("retries", shared.retries),
         hooks=shared.hooks,
@@ -356,7 +369,7 @@ async def _now(given: HeadersLike | Awaitable[HeadersLike | None] | None) -> Hea
 def _at_hand(x: Response, own: Fields, open_body: bool) -> bytes | None:
     """The body that will be sent; None where it is streamed."""
     if x._body is not None:
-        return x._body.data
+        return None if x._options.get("coding") else x._body.data  # coded as it goes
     length = find_field(own, b"content-length")
     promised = None if length is None else int(length)
     return None if open_body and x._may_have_open_body(promised, x._options.get("upgrade")) else b""

@@ -11,10 +11,11 @@ from typing import Final
 
 from yarl import URL
 
-__all__ = ["join_url", "parse_url"]
+__all__ = ["join_url", "parse_url", "shown_url"]
 
 LEGAL: Final = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")  # RFC 3986 2
 ORIGIN: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@]*@)?([^/?#]*)")
+LOGIN: Final = re.compile(r"//[^/?#]*@")
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 
 
@@ -35,3 +36,8 @@ def join_url(base: URL, text: str) -> URL:
     if text.startswith("/") and not text.startswith("//"):
         return parse_url(f"{base.scheme}://{base.raw_authority}{text}")
     return base.join(parse_url(text))
+
+
+def shown_url(text: str) -> str:
+    """A URL as a program wrote it, for messages, which end up in logs: without a login."""
+    return LOGIN.sub("//***@", text, count=1)

@@ -205,7 +205,7 @@ def parse_set_cookie(field: str) -> Cookie | None:
     Where it comes from is not known here: `domain` and `path` are the field's own words, and `prefix_fault` tells what
     section 5.7 drops besides.
     """
-    if any((char < " " and char != "\t") or char == "\x7f" for char in field):  # step 1
+    if not field.isprintable() and any((char < " " and char != "\t") or char == "\x7f" for char in field):  # step 1
         return None
     pair, *attributes = field.split(";")
     name, equals, value = pair.partition("=")
