@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 from toolkit._version import __version__
 
 if TYPE_CHECKING:
+    from toolkit.client.calls import delete, get, head, options, patch, post, put, request
+    from toolkit.client.hooks import Hooks
+    from toolkit.client.policies import Outgoing
     from toolkit.client.redirects import Redirects
     from toolkit.client.response import Response
     from toolkit.client.retries import Retries
     from toolkit.client.session import Session
+    from toolkit.client.session_options import Connecting, PoolLimits
     from toolkit.errors import (
         BodyNotReplayable,
         Busy,
@@ -24,10 +28,12 @@ if TYPE_CHECKING:
         LimitExceeded,
         LocalProtocolError,
         NetworkError,
+        PoolFull,
         PoolTimeout,
         ProtocolError,
         ReadTimeout,
         RemoteProtocolError,
+        ResolveError,
         StatusError,
         ToolkitError,
         ToolkitTimeout,
@@ -111,6 +117,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Conflict",
     "ConnectError",
     "ConnectTimeout",
+    "Connecting",
     "ContentTooLarge",
     "Cookie",
     "CookieSessions",
@@ -126,6 +133,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "GatewayTimeout",
     "Gone",
     "Headers",
+    "Hooks",
     "InternalServerError",
     "LengthRequired",
     "LimitExceeded",
@@ -137,6 +145,9 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "NetworkError",
     "NotAcceptable",
     "NotFound",
+    "Outgoing",
+    "PoolFull",
+    "PoolLimits",
     "PoolTimeout",
     "PreconditionFailed",
     "PreconditionRequired",
@@ -150,6 +161,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Request",
     "RequestID",
     "RequestTimeout",
+    "ResolveError",
     "Response",
     "Retries",
     "Router",
@@ -176,9 +188,17 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "WriteTimeout",
     "__version__",
     "compiled",
+    "delete",
+    "get",
+    "head",
     "log",
     "log_to",
+    "options",
     "pair",
+    "patch",
+    "post",
+    "put",
+    "request",
     "run",
 ]
 
@@ -195,6 +215,7 @@ _WHERE = {
     "Compression": "server.compression",
     "Conditional": "server.middleware.conditional",
     "Conflict": "server.abort",
+    "Connecting": "client.session_options",
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
     "CookieSessions": "server.sessions",
@@ -208,6 +229,7 @@ _WHERE = {
     "GatewayTimeout": "server.abort",
     "Gone": "server.abort",
     "Headers": "protocol.headers",
+    "Hooks": "client.hooks",
     "InternalServerError": "server.abort",
     "LengthRequired": "server.abort",
     "Limits": "protocol.limits",
@@ -216,6 +238,8 @@ _WHERE = {
     "Moved": "protocol.wire",
     "NotAcceptable": "server.abort",
     "NotFound": "server.abort",
+    "Outgoing": "client.policies",
+    "PoolLimits": "client.session_options",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
     "ProxyHeaders": "server.middleware.proxy_headers",
@@ -244,9 +268,17 @@ _WHERE = {
     "UnsupportedMediaType": "server.abort",
     "Upload": "protocol.aio.uploads",
     "compiled": "protocol.compiled",
+    "delete": "client.calls",
+    "get": "client.calls",
+    "head": "client.calls",
     "log": "logs.console",
     "log_to": "logs.outlet",
+    "options": "client.calls",
     "pair": "protocol.aio.pair",
+    "patch": "client.calls",
+    "post": "client.calls",
+    "put": "client.calls",
+    "request": "client.calls",
     "run": "protocol.aio.loop",
 }
 

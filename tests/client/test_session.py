@@ -113,6 +113,29 @@ def test_tls_is_a_context(tls: object) -> None:
         Session(tls=tls)  # type: ignore[arg-type]  # the mistake itself
 
 
+@pytest.mark.parametrize("given", [100, None, {"connections": 1}])
+def test_what_describes_the_connections_is_of_its_kind(given: object) -> None:
+    with pytest.raises(UseError, match=re.escape(f"Session(pool={given!r}): expected PoolLimits(...)")):
+        Session(pool=given)  # type: ignore[arg-type]  # the mistake itself
+    with pytest.raises(UseError, match=re.escape(f"Session(connecting={given!r}): expected Connecting(...)")):
+        Session(connecting=given)  # type: ignore[arg-type]  # likewise
+
+
+def test_a_sessions_params_go_where_a_request_has_none_of_the_name() -> None:
+    http = Session(base_url="http://a.test", params={"k": "1", "l": ["2", "3"]})
+    assert http.get("/x").target == "/x?k=1&l=2&l=3"
+    assert http.get("/x").target == "/x?k=1&l=2&l=3"  # from what was kept of it
+    assert http.get("/x?l=4").target == "/x?l=4&k=1"
+    assert http.get("/x", params={"k": "9"}).target == "/x?k=9&l=2&l=3"
+    assert http.get("/x?a", params={"k": "9", "l": "8"}).target == "/x?a&k=9&l=8"
+
+
+@pytest.mark.parametrize("given", [5, [("a",)]])
+def test_params_that_are_none(given: object) -> None:
+    with pytest.raises(UseError, match="params"):
+        Session(params=given)  # type: ignore[arg-type]  # the mistake itself
+
+
 def test_params_are_added_to_the_query() -> None:
     http = Session(base_url="http://a.test")
     assert http.get("/x", params={"a": "b c", "d": 1}).target in {"/x?a=b+c&d=1", "/x?a=b%20c&d=1"}

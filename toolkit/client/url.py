@@ -7,11 +7,14 @@ anew and its dot segments are not touched (an S3 key may be called `../x`).
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from yarl import URL
 
-__all__ = ["join_url", "parse_url"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["join_url", "parse_url", "with_params"]
 
 LEGAL: Final = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")  # RFC 3986 2
 ORIGIN: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@]*@)?([^/?#]*)")
@@ -26,6 +29,12 @@ def parse_url(text: str) -> URL:
     if origin is not None:
         text = origin[1].lower() + (origin[2] or "") + origin[3].lower() + text[origin.end() :]
     return URL(text, encoded=True)
+
+
+def with_params(url: URL, defaults: Sequence[tuple[str, str]]) -> URL:
+    """`defaults` added to the query, but for names that it has already."""
+    missing = [pair for pair in defaults if pair[0] not in url.query]
+    return url.extend_query(missing) if missing else url
 
 
 def join_url(base: URL, text: str) -> URL:
