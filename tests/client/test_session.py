@@ -113,12 +113,31 @@ def test_tls_is_a_context(tls: object) -> None:
         Session(tls=tls)  # type: ignore[arg-type]  # the mistake itself
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("pool", "PoolLimits"), ("connecting", "Connecting"), ("limits", "Limits"), ("timeouts", "Timeouts")],
+)
 @pytest.mark.parametrize("given", [100, None, {"connections": 1}])
-def test_what_describes_the_connections_is_of_its_kind(given: object) -> None:
-    with pytest.raises(UseError, match=re.escape(f"Session(pool={given!r}): expected PoolLimits(...)")):
-        Session(pool=given)  # type: ignore[arg-type]  # the mistake itself
-    with pytest.raises(UseError, match=re.escape(f"Session(connecting={given!r}): expected Connecting(...)")):
-        Session(connecting=given)  # type: ignore[arg-type]  # likewise
+def test_options_are_of_their_kind(name: str, kind: str, given: object) -> None:
+    with pytest.raises(UseError, match=re.escape(f"Session({name}={given!r}): expected {kind}(...)")):
+        Session(**{name: given})  # type: ignore[arg-type]  # the mistake itself
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "why"),
+    [
+        ("app", 5, "Session(app=5): expected an App"),
+        ("unix", "", "Session(unix=''): expected a path, as text"),
+        ("hooks", print, "expected Hooks(request=..., answer=...)"),
+        ("base_url", "a.test/v1", "base_url='a.test/v1': expected http:// or https:// and a host, as text"),
+        ("base_url", "/v1", "base_url='/v1': expected http:// or https:// and a host, as text"),
+        ("base_url", "ftp://a.test", "base_url='ftp://a.test': expected http:// or https:// and a host, as text"),
+        ("base_url", "http://a.test:x", "base_url='http://a.test:x': expected http:// or https:// and a host"),
+    ],
+)
+def test_what_cannot_do_what_it_is_there_for(name: str, given: object, why: str) -> None:
+    with pytest.raises(UseError, match=re.escape(why)):
+        Session(**{name: given})  # type: ignore[arg-type]  # the mistake itself
 
 
 def test_a_sessions_params_go_where_a_request_has_none_of_the_name() -> None:

@@ -6,16 +6,14 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Final, Protocol, Unpack
 
-from yarl import URL
-
 from toolkit._version import __version__
 from toolkit.client.dialing import Dialer
 from toolkit.client.heads import METHODS, Defaults, Place
 from toolkit.client.policies import make_policies
 from toolkit.client.response import Response
-from toolkit.client.session_options import Connecting, PoolLimits
+from toolkit.client.session_options import Connecting, PoolLimits, check_faces, check_kinds
 from toolkit.client.transport import Transports
-from toolkit.client.url import join_url, parse_url, with_params
+from toolkit.client.url import base_of, join_url, parse_url, with_params
 from toolkit.errors import LocalProtocolError, UseError, caused
 from toolkit.protocol.codings import available_codings
 from toolkit.protocol.forms import query_pairs
@@ -25,6 +23,8 @@ from toolkit.protocol.limits import Limits, Timeouts
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from yarl import URL
 
     from toolkit.client.event_source import EventSource
     from toolkit.client.options import Params, RequestOptions
@@ -81,9 +81,8 @@ class Session:
             raise UseError("Session(app=..., unix=...): give one of them")
         if tls is not None and not isinstance(tls, ssl.SSLContext):
             raise UseError(f"Session(tls={tls!r}): expected an ssl.SSLContext")
-        for name, given, kind in (("pool", pool, PoolLimits), ("connecting", connecting, Connecting)):
-            if not isinstance(given, kind):
-                raise UseError(f"Session({name}={given!r}): expected {kind.__name__}(...)")
+        check_kinds(limits=limits, timeouts=timeouts, pool=pool, connecting=connecting)
+        check_faces(app=app, unix=unix, hooks=hooks)
         self._app = app
         self._unix_path = unix
         self._tls = tls
@@ -103,7 +102,7 @@ class Session:
         self._connecting = connecting
         if base_url is None and (app is not None or unix is not None):
             base_url = "http://localhost"
-        self._base = None if base_url is None else URL(base_url)
+        self._base = None if base_url is None else base_of(base_url)
         self._places: dict[str, Place] = {}  # a session asks for the same few again and again; parsing is 6 us
         self._transports: Transports | None = None
         agent = (b"user-agent", f"toolkit/{__version__}".encode("ascii"))

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from toolkit.errors import UseError
+from toolkit.protocol.limits import Limits, Timeouts
 
-__all__ = ["Connecting", "PoolLimits", "Resolver"]
+__all__ = ["Connecting", "PoolLimits", "Resolver", "check_faces", "check_kinds"]
 
 #: Asked for a host's addresses (as text) before the system is; None leaves it to the system.
 Resolver: TypeAlias = Callable[[str, int], Sequence[str] | Awaitable[Sequence[str] | None] | None]
@@ -76,6 +77,24 @@ class Connecting:
                 f"Connecting(local_addr={given!r}): expected an IP address as text, or (address, port)"
             ) from None
         return host, port
+
+
+def check_kinds(**given: object) -> None:
+    """That a session's options are of the classes that they are called after. Raises `UseError`."""
+    kinds = {"limits": Limits, "timeouts": Timeouts, "pool": PoolLimits, "connecting": Connecting}
+    for name, value in given.items():
+        if not isinstance(value, kinds[name]):
+            raise UseError(f"Session({name}={value!r}): expected {kinds[name].__name__}(...)")
+
+
+def check_faces(*, app: object, unix: object, hooks: object) -> None:
+    """That they can do what they are there for. Raises `UseError`."""
+    if app is not None and not hasattr(app, "new_connection"):
+        raise UseError(f"Session(app={app!r}): expected an App")
+    if unix is not None and (not isinstance(unix, str) or not unix):
+        raise UseError(f"Session(unix={unix!r}): expected a path, as text")
+    if hooks is not None and not (hasattr(hooks, "on_request") and hasattr(hooks, "on_answer")):
+        raise UseError(f"Session(hooks={hooks!r}): expected Hooks(request=..., answer=...)")
 
 
 def _check_seconds(kind: str, name: str, value: float | None, *, none: bool = True) -> None:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 from yarl import URL
 
+from toolkit.errors import UseError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["join_url", "parse_url", "with_params"]
+__all__ = ["base_of", "join_url", "parse_url", "with_params"]
 
 LEGAL: Final = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")  # RFC 3986 2
 ORIGIN: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@]*@)?([^/?#]*)")
@@ -29,6 +31,17 @@ def parse_url(text: str) -> URL:
     if origin is not None:
         text = origin[1].lower() + (origin[2] or "") + origin[3].lower() + text[origin.end() :]
     return URL(text, encoded=True)
+
+
+def base_of(text: object) -> URL:
+    """A `base_url`. Raises `UseError` for what leads nowhere."""
+    try:
+        base = URL(text) if isinstance(text, str) else None
+    except ValueError:
+        base = None
+    if base is None or base.scheme not in ("http", "https") or not base.raw_host:
+        raise UseError(f"base_url={text!r}: expected http:// or https:// and a host, as text")
+    return base
 
 
 def with_params(url: URL, defaults: Sequence[tuple[str, str]]) -> URL:

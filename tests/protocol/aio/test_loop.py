@@ -9,6 +9,7 @@ import pytest
 import uvloop
 
 import toolkit
+from toolkit.errors import UseError
 from toolkit.protocol.aio.loop import at_loop_end, loop_factory, run
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ def test_run_takes_whatever_can_be_awaited() -> None:
             return 7
 
     assert run(Awaited()) == 7
+
+
+@pytest.mark.parametrize(
+    ("given", "why"), [(5, r"run\(5\): expected a coroutine"), (asyncio.sleep, r"that can be awaited; call it$")]
+)
+def test_run_says_what_it_takes(given: object, why: str) -> None:
+    with pytest.raises(UseError, match=why):
+        run(given)  # type: ignore[arg-type]  # the mistake itself
 
 
 @pytest.mark.parametrize("factory", [None, loop_factory()], ids=["asyncio", "uvloop"])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from typing import TYPE_CHECKING, TypeVar
+
+from toolkit.errors import UseError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -29,9 +32,16 @@ def run(main: Awaitable[T]) -> T:
 
     Anything that can be awaited will do: `toolkit.run(toolkit.get(url))`.
     """
+    _check_awaitable(main)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         result: T = runner.run(main if asyncio.iscoroutine(main) else _awaited(main))
         return result
+
+
+def _check_awaitable(main: object) -> None:
+    if not inspect.isawaitable(main):
+        hint = "; call it" if callable(main) else ""
+        raise UseError(f"run({main!r}): expected a coroutine, or anything else that can be awaited{hint}")
 
 
 async def _awaited(main: Awaitable[T]) -> T:
