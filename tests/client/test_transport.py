@@ -17,7 +17,7 @@ from tests.helpers.answers import read_request
 from tests.helpers.raw import PATIENCE, Raw, RawServer, SocketRaw, raw_server
 from tests.helpers.served import served
 from tests.helpers.tls import client_context, server_context
-from toolkit import App, PoolLimits, Request, Session, Timeouts
+from toolkit import App, Connecting, PoolLimits, Request, Session, Timeouts
 from toolkit.errors import ConnectError, ConnectTimeout, Disconnected, PoolFull, PoolTimeout
 from toolkit.protocol.aio.tls import TlsLink
 
@@ -152,6 +152,26 @@ async def test_requests_cancelled_anywhere_give_the_whole_pool_back(
         assert await asyncio.gather(*meeting) == [b"met"] * most
         assert repr(http).startswith(f"<Session <Pool {most} of {most} open, ")
     await gate.web.exit()
+
+
+@settings(max_examples=25, deadline=None)
+@given(plan=requests, most=st.integers(1, 3))
+async def test_over_sockets_and_through_names_likewise(plan: list[tuple[int, int, int, int]], most: int) -> None:
+    """Connecting takes its time here, with a race between two addresses in it; links end when the kernel says so."""
+    gate = Gate()
+    how = Connecting(resolver=lambda host, port: ["127.0.0.9", "127.0.0.1"], dns_seconds=0)
+    async with asyncio.timeout(PATIENCE), served(gate.web, "tcp") as here:
+        port = here.url.rpartition(":")[2]
+        origins = tuple(f"{origin}:{port}" for origin in THREE)
+        async with Session(connecting=how, pool=PoolLimits(connections=most)) as http:
+            await play(http, plan, origins)
+            pool = http.bound().pool
+            while pool.total != sum(map(len, pool.idle.values())):
+                await ask(http, f"{origins[0]}/quick")  # which turns the loop
+                assert pool.total <= most
+            assert pool.waiting == []
+            meeting = [asyncio.ensure_future(ask(http, f"{origins[0]}/meet/{most}")) for _ in range(most)]
+            assert await asyncio.gather(*meeting) == [b"met"] * most
 
 
 async def ask(http: Session, url: str) -> bytes:
@@ -306,6 +326,13 @@ async def test_a_connection_ends_after_so_many_uses() -> None:
         for number in range(7):
             assert await ask(http, f"{here.url}/quick") == b"quick"
             assert len(http.bound().pool.idle) == (0 if number in {2, 5} else 1)
+
+
+async def test_no_time_to_be_idle_is_a_connection_for_each_request() -> None:
+    async with raw_server() as peer, peer.session(timeouts=Timeouts(keep_alive=0)) as http:
+        for number in range(3):
+            raw = await answered(http, peer, number)
+            assert await raw.rest() == b""
 
 
 async def test_a_connection_is_not_lent_beyond_its_age() -> None:

@@ -219,7 +219,7 @@ class ClientConnection(Connection):
         if self._paused:
             self._resume()
         now = self.idle_since = self.watch.clock.time()
-        if now < self.retires:
+        if now < self.retires and self.patience > 0.0:
             self._owner.give_back(self)
         else:
             self.close()

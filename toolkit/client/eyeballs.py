@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from toolkit.client.addresses import Address
 
@@ -53,7 +53,7 @@ class Schedule:
 
 
 async def race(
-    addresses: Iterable[Address],
+    addresses: Sequence[Address],
     delay: float,
     connect: Callable[[Address], Coroutine[object, object, socket.socket]],
     time: Callable[[], float],
@@ -63,6 +63,8 @@ async def race(
 
     `tried` gets every address that was begun with, and why it failed: whoever gives up waiting can tell how far it was.
     """
+    if len(addresses) == 1:  # nothing to choose from, and no task to be made for it
+        return addresses[0], await _alone(addresses[0], connect, tried)
     schedule = Schedule(addresses, delay)
     running: dict[asyncio.Task[socket.socket], Address] = {}
     winner: tuple[Address, socket.socket] | None = None
@@ -83,6 +85,19 @@ async def race(
         await _end(running)
         raise
     return winner
+
+
+async def _alone(
+    address: Address,
+    connect: Callable[[Address], Coroutine[object, object, socket.socket]],
+    tried: dict[Address, OSError | None],
+) -> socket.socket:
+    tried[address] = None
+    try:
+        return await connect(address)
+    except OSError as error:
+        tried[address] = error
+        raise AllFailed({address: error}) from error
 
 
 def _outcome(
