@@ -161,6 +161,8 @@ class ClientConnection(Connection):
             inbound.coding = head.coding
         inbound.fill(body)
         self._wake()
+        if x._sent:
+            self._see_rest()
         self._cycle_done(x)
 
     def _heed(self, head: ResponseHead) -> None:
@@ -197,7 +199,14 @@ class ClientConnection(Connection):
         if x._out is BODY and self._last and self._asking is not None:
             self._stop_upload(self._asking, "the answer is complete and the connection closes")
         if x._out is DONE or x._out is ABORTED:
+            if x._sent:
+                self._see_rest()
             self._cycle_done(x)
+
+    def _see_rest(self) -> None:
+        """An answer to a request that has not left yet: another one would wait behind its rest, if not for ever."""
+        if self.transport.get_write_buffer_size():
+            self._last = True
 
     def _cycle_done(self, x: Exchange) -> None:
         x._wire = None
@@ -207,11 +216,8 @@ class ClientConnection(Connection):
         self.exchange = self._asking = None
         if self.lost is not None:
             return
-        if self._last or x._out is not DONE or self.peer_ended or self.used >= self.most_uses:
+        if self._last or x._out is not DONE or self.peer_ended or self.blocked or self.used >= self.most_uses:
             self.close()
-            return
-        if x._sent and self.transport.get_write_buffer_size():
-            self.close()  # an answer to a request that has not left yet: whatever came next would wait behind its rest
             return
         if self._answers.next_message():  # bytes behind the answer, of no request: they would poison the next one
             self.fail(RemoteProtocolError("bytes behind the end of an answer", 502))
