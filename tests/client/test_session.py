@@ -132,6 +132,7 @@ def test_options_are_of_their_kind(name: str, kind: str, given: object) -> None:
         ("base_url", "a.test/v1", "base_url='a.test/v1': expected http:// or https:// and a host, as text"),
         ("base_url", "/v1", "base_url='/v1': expected http:// or https:// and a host, as text"),
         ("base_url", "ftp://a.test", "base_url='ftp://a.test': expected http:// or https:// and a host, as text"),
+        ("base_url", "ftp://me:secret@a.test", "base_url='ftp://***@a.test': expected http:// or https:// and a host"),
         ("base_url", "http://a.test:x", "base_url='http://a.test:x': expected http:// or https:// and a host"),
     ],
 )

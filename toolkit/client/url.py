@@ -20,6 +20,7 @@ __all__ = ["base_of", "join_url", "parse_url", "with_params"]
 
 LEGAL: Final = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")  # RFC 3986 2
 ORIGIN: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@]*@)?([^/?#]*)")
+LOGIN: Final = re.compile(r"//[^/?#]*@")
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 
 
@@ -40,7 +41,8 @@ def base_of(text: object) -> URL:
     except ValueError:
         base = None
     if base is None or base.scheme not in ("http", "https") or not base.raw_host:
-        raise UseError(f"base_url={text!r}: expected http:// or https:// and a host, as text")
+        shown = LOGIN.sub("//***@", text, count=1) if isinstance(text, str) else text  # messages end up in logs
+        raise UseError(f"base_url={shown!r}: expected http:// or https:// and a host, as text")
     return base
 
 
