@@ -208,6 +208,15 @@ async def test_a_timeout_while_the_name_is_looked_up() -> None:
             await ask(http, "http://a.test/")
 
 
+async def test_a_timeout_that_is_not_ours_is_not_told_as_ours() -> None:
+    def slow(host: str, port: int) -> list[str]:
+        raise TimeoutError("the directory does not answer")
+
+    async with Session(connecting=Connecting(resolver=slow)) as http:
+        with pytest.raises(ConnectError, match=r"^cannot connect to a\.test:80: the directory does not answer$"):
+            await ask(http, "http://a.test/")
+
+
 async def test_a_timeout_during_the_handshake() -> None:
     async with raw_server("tcp") as peer, Session(timeouts=Timeouts(connect=0.05)) as http:
         with pytest.raises(ConnectTimeout, match=r"within 0\.05 s, during the TLS handshake$"):

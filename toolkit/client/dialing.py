@@ -59,13 +59,16 @@ class Dialer:
         origin = connection.origin
         where = f"{origin.host}:{origin.port}" if self._unix is None else self._unix
         way = _Way(where)
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds):
+            async with limit:
                 await self._link(connection, origin, way)
         except Disconnected:  # the session's end
             raise
-        except TimeoutError:
-            raise ConnectTimeout(f"no connection to {where} within {seconds} s, {way.so_far()}") from None
+        except TimeoutError as error:
+            if limit.expired():
+                raise ConnectTimeout(f"no connection to {where} within {seconds} s, {way.so_far()}") from None
+            raise ConnectError(f"cannot connect to {where}: {error}") from error  # a resolver's, or the system's own
         except ssl.SSLCertVerificationError as error:
             raise ConnectError(f"{where}: its certificate is not to be trusted: {error.verify_message}") from error
         except ssl.SSLError as error:
