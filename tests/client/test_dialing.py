@@ -242,6 +242,13 @@ async def test_a_server_that_does_not_speak_tls() -> None:
             await asking
 
 
+async def test_a_host_that_no_certificate_can_name() -> None:
+    names = Names(**{"_a_test": ["127.0.0.1"]})
+    async with raw_server("tls") as peer, Session(connecting=Connecting(resolver=names)) as http:
+        with pytest.raises(ConnectError, match=r"^cannot connect to \.a\.test: no certificate can name this host"):
+            await ask(http, f"https://.a.test:{port_of(peer.url)}/")
+
+
 async def test_a_session_that_is_closed_meanwhile() -> None:
     asked = asyncio.Event()
 

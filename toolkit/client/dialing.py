@@ -11,7 +11,7 @@ import contextlib
 import os
 import socket
 import ssl
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from toolkit.client.addresses import Address, interleaved
 from toolkit.client.eyeballs import AllFailed, race
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from toolkit.client.session_options import Connecting
 
 __all__ = ["Dialer"]
+
+
+MOST_NAME: Final = 253  # characters, RFC 1035 2.3.4
 
 
 class Dialer:
@@ -59,10 +62,11 @@ class Dialer:
         origin = connection.origin
         where = f"{origin.host}:{origin.port}" if self._unix is None else self._unix
         way = _Way(where)
+        tls = self._context(origin.host) if origin.scheme == "https" else None
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
-                await self._link(connection, origin, way)
+                await self._link(connection, origin, tls, way)
         except Disconnected:  # the session's end
             raise
         except TimeoutError as error:
@@ -82,11 +86,9 @@ class Dialer:
         except OSError as error:
             raise ConnectError(f"cannot connect to {where}: {error}") from error
 
-    async def _link(self, connection: ClientConnection, origin: Origin, way: _Way) -> None:
+    async def _link(self, connection: ClientConnection, origin: Origin, tls: ssl.SSLContext | None, way: _Way) -> None:
         sock = await self._connect(origin, way)
-        tls = None
-        if origin.scheme == "https":
-            tls = self._context()
+        if tls is not None:
             way.phase = "during the TLS handshake"
         linking = self._loop.create_task(self._take_over(sock, connection, tls))
         try:
@@ -150,7 +152,9 @@ class Dialer:
             raise
         return sock
 
-    def _context(self) -> ssl.SSLContext:
+    def _context(self, host: str) -> ssl.SSLContext:
+        if host.startswith(".") or len(host) > MOST_NAME:  # `ssl` would say so when a loop can no longer clean up
+            raise ConnectError(f"cannot connect to {host}: no certificate can name this host")
         if self._tls is None:
             self._tls = ssl.create_default_context()
         return self._tls
