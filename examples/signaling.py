@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from toolkit import Abort, App, Session, run
+from toolkit import Abort, App, PoolLimits, Session, run
 from toolkit.other.cipher import Cipher
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ async def self_test(
         return pair
 
     connections = 2 * concurrency  # a creator waits for its joiner: a smaller pool would wait for ever
-    async with web, Session(max_connections=connections, max_per_origin=connections) as http:
+    async with web, Session(pool=PoolLimits(connections=connections, per_origin=connections)) as http:
         started = perf_counter()
         pairs = await asyncio.gather(*(one_pair(http) for _ in range(concurrency)))
         return Report(pairs, payload_size, chunk_range, perf_counter() - started)

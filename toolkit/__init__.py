@@ -11,12 +11,16 @@ from toolkit._version import __version__
 
 if TYPE_CHECKING:
     from toolkit.client.auth import Basic, Bearer, Digest
+    from toolkit.client.calls import delete, get, head, options, patch, post, put, request
     from toolkit.client.cookie_jar import CookieJar, CookieLimits
+    from toolkit.client.hooks import Hooks
     from toolkit.client.netrc import Netrc
+    from toolkit.client.policies import Outgoing
     from toolkit.client.redirects import Redirects
     from toolkit.client.response import Response
     from toolkit.client.retries import Retries
     from toolkit.client.session import Session
+    from toolkit.client.session_options import Connecting, PoolLimits
     from toolkit.errors import (
         BodyNotReplayable,
         Busy,
@@ -27,10 +31,12 @@ if TYPE_CHECKING:
         LimitExceeded,
         LocalProtocolError,
         NetworkError,
+        PoolFull,
         PoolTimeout,
         ProtocolError,
         ReadTimeout,
         RemoteProtocolError,
+        ResolveError,
         StatusError,
         ToolkitError,
         ToolkitTimeout,
@@ -134,6 +140,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Conflict",
     "ConnectError",
     "ConnectTimeout",
+    "Connecting",
     "Content",
     "ContentTooLarge",
     "Cookie",
@@ -154,6 +161,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "GatewayTimeout",
     "Gone",
     "Headers",
+    "Hooks",
     "InternalServerError",
     "Job",
     "JobOptions",
@@ -173,7 +181,10 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "OpenApi",
     "Operation",
     "Outcome",
+    "Outgoing",
     "Parameter",
+    "PoolFull",
+    "PoolLimits",
     "PoolTimeout",
     "PreconditionFailed",
     "PreconditionRequired",
@@ -195,6 +206,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "RequestCopy",
     "RequestID",
     "RequestTimeout",
+    "ResolveError",
     "Response",
     "Retries",
     "Router",
@@ -222,10 +234,18 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "__version__",
     "compiled",
     "current_process",
+    "delete",
+    "get",
+    "head",
     "log",
     "log_to",
     "openapi_document",
+    "options",
     "pair",
+    "patch",
+    "post",
+    "put",
+    "request",
     "run",
 ]
 
@@ -246,6 +266,7 @@ _WHERE = {
     "Compression": "server.compression",
     "Conditional": "server.middleware.conditional",
     "Conflict": "server.abort",
+    "Connecting": "client.session_options",
     "Content": "server.openapi.options",
     "ContentTooLarge": "server.abort",
     "Cookie": "protocol.cookies",
@@ -264,6 +285,7 @@ _WHERE = {
     "GatewayTimeout": "server.abort",
     "Gone": "server.abort",
     "Headers": "protocol.headers",
+    "Hooks": "client.hooks",
     "InternalServerError": "server.abort",
     "Job": "server.jobs.job",
     "JobOptions": "server.jobs.options",
@@ -280,7 +302,9 @@ _WHERE = {
     "OpenApi": "server.openapi.options",
     "Operation": "server.openapi.options",
     "Outcome": "server.jobs.job",
+    "Outgoing": "client.policies",
     "Parameter": "server.openapi.options",
+    "PoolLimits": "client.session_options",
     "PreconditionFailed": "server.abort",
     "PreconditionRequired": "server.abort",
     "Process": "server.identity",
@@ -318,10 +342,18 @@ _WHERE = {
     "Upload": "protocol.aio.uploads",
     "compiled": "protocol.compiled",
     "current_process": "server.identity",
+    "delete": "client.calls",
+    "get": "client.calls",
+    "head": "client.calls",
     "log": "logs.console",
     "log_to": "logs.outlet",
     "openapi_document": "other.openapi",
+    "options": "client.calls",
     "pair": "protocol.aio.pair",
+    "patch": "client.calls",
+    "post": "client.calls",
+    "put": "client.calls",
+    "request": "client.calls",
     "run": "protocol.aio.loop",
 }
 

@@ -13,6 +13,8 @@
     │   └── ConnectTimeout, PoolTimeout, ReadTimeout, WriteTimeout, TotalTimeout
     ├── NetworkError (OSError)
     │   └── ConnectError                      no link could be made
+    │       └── ResolveError                  ... since the host has no address
+    ├── PoolFull                              too many wait for a connection already
     ├── BodyNotReplayable                     an answer wants a body again that is already spent
     └── StatusError                           `raise_for_status()` met a 4xx or 5xx
 
@@ -37,10 +39,12 @@ __all__ = [
     "LimitExceeded",
     "LocalProtocolError",
     "NetworkError",
+    "PoolFull",
     "PoolTimeout",
     "ProtocolError",
     "ReadTimeout",
     "RemoteProtocolError",
+    "ResolveError",
     "StatusError",
     "ToolkitError",
     "ToolkitTimeout",
@@ -150,6 +154,14 @@ class NetworkError(ToolkitError, OSError):
 
 class ConnectError(NetworkError):
     """No link could be made: name not found, refused, unreachable, or TLS failed."""
+
+
+class ResolveError(ConnectError):
+    """The host has no address: no such name, or nobody there to ask."""
+
+
+class PoolFull(ToolkitError):
+    """As many requests wait for a connection as `PoolLimits.waiting` allows; nothing was sent."""
 
 
 class BodyNotReplayable(ToolkitError):

@@ -109,6 +109,28 @@ async def test_an_idle_connection_ends_after_keep_alive() -> None:
         assert repr(http) == "<Session <Pool 0 of 100 open, 0 idle, 0 waiting>>"
 
 
+async def test_an_answer_to_a_request_that_has_not_left_ends_the_connection_behind_it() -> None:
+    """A server may answer a long request before it has read it; what came behind it would wait for the rest."""
+    async with raw_server() as peer, peer.session() as http:
+        body = bytes(16 * 1024 * 1024)
+        asking = asyncio.ensure_future(posted(http, peer.url, body))
+        raw = await peer.accept()
+        head = await raw.until(b"\r\n\r\n")
+        assert b"content-length: %d\r\n" % len(body) in head.lower()
+        await raw.send(OK)
+        assert await asking == b"ok"
+        assert repr(http) == "<Session <Pool 1 of 100 open, 0 idle, 0 waiting>>"
+        await exchange(http, peer, OK)  # on another connection
+        assert len(peer.accepted) == 2
+        assert await raw.receive(len(body)) == body  # all the same, it gets what it was promised
+        assert await raw.rest() == b""
+
+
+async def posted(http: Session, url: str, body: bytes) -> bytes:
+    answer = await http.post(url, body=body)
+    return answer.content
+
+
 @pytest.mark.parametrize(
     ("sent", "message"),
     [

@@ -56,6 +56,7 @@ def test_no_policies_are_none_at_all() -> None:
         make_policies(hooks=Nothing()),
         make_policies(redirects=Redirects()),
         make_policies(retries=Retries()),
+        make_policies(raise_for_status=True),
     ],
 )
 def test_one_of_them_is_enough(policies: Policies | None) -> None:

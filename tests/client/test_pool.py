@@ -162,6 +162,55 @@ def test_who_has_left_the_line_is_served_nothing() -> None:
     assert pool.give_back(A, "x") == []
 
 
+def test_the_line_may_be_full() -> None:
+    pool: Pool[str, str] = Pool(1, 1, 2)
+    assert not pool.crowded
+    pool.wait(A, "first")
+    pool.wait(B, "second")
+    assert pool.crowded
+    pool.leave("first")
+    assert not pool.crowded
+    assert Pool[str, str](1, 1, 0).crowded  # nobody ever waits
+
+
+def test_why_one_has_to_wait() -> None:
+    pool: Pool[str, str] = Pool(3, 2)
+    for origin in (A, A, B):
+        pool.acquire(origin)
+    assert pool.why(A) == "all 2 to this origin are in use"
+    assert pool.why(B) == "all 3 of the session are in use, 1 of them to this origin"
+
+
+def test_ten_thousand_in_line_are_served_as_quickly_as_ten() -> None:
+    # Each step looks at a few of them only; what looked at all would take minutes here.
+    pool: Pool[str, int] = Pool(1, 1)
+    pool.acquire(A)
+    for waiter in range(20_000):
+        pool.wait(A if waiter % 2 else B, waiter)
+    for waiter in range(1, 20_000, 3):
+        pool.leave(waiter)
+    left = [waiter for waiter in range(20_000) if waiter % 3 != 1]
+    origin, order = A, list[int]()
+    while pool.waiting_count:
+        ((waiter, grant),) = pool.give_back(origin, "x")
+        origin = grant.origin
+        order.append(waiter)
+    assert order == left
+
+
+def test_those_at_their_origins_bound_hold_up_nobody_however_many_they_are() -> None:
+    pool: Pool[str, int] = Pool(9, 1)
+    for origin in ORIGINS:
+        pool.acquire(origin)
+    for waiter in range(10_000):
+        pool.wait(A, waiter)
+    for waiter in range(10_000, 20_000):
+        pool.wait(B, waiter)
+    for waiter in range(10_000, 20_000):
+        assert pool.give_back(B, "b") == [(waiter, Grant(B, "b", None))]
+    assert pool.waiting_count == 10_000
+
+
 # Any sequence of them
 
 Step = tuple[str, int]
@@ -246,7 +295,8 @@ class Model:
         assert all(count <= pool.most_per_origin for count in pool.open.values())
         assert sorted(pool.idle) == sorted({origin for origin, _ in self.idle})
         assert sorted((origin, name) for origin, names in pool.idle.items() for name in names) == sorted(self.idle)
-        assert list(pool.waiting) == self.line
+        assert pool.waiting == self.line
+        assert pool.waiting_count == len(self.line)
         for origin, _ in self.line:  # nobody waits for what is free
             assert origin not in pool.idle
             at_its_cap = pool.open.get(origin, 0) >= pool.most_per_origin

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.helpers.answers import answering
+from tests.helpers.answers import answering, read_request
 from tests.helpers.raw import raw_server
 from tests.helpers.served import KINDS, served
 from toolkit import App, Request, Session, Timeouts
@@ -16,6 +16,8 @@ from toolkit.errors import RemoteProtocolError, StatusError, TotalTimeout, UseEr
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from toolkit.client.options import RequestOptions
 
 
 def application() -> App:
@@ -141,6 +143,50 @@ async def test_awaited_it_is_read_and_knows_everything(kind: str) -> None:
         with pytest.raises(StatusError, match="answered 404 Not Found") as caught:
             _ = x.raise_for_status()
         assert (caught.value.status, caught.value.answer) == (404, x)
+
+
+@pytest.mark.parametrize("kind", ["memory", "tcp"])
+@pytest.mark.parametrize("whose", ["session", "request"])
+async def test_raise_for_status_as_an_option(kind: str, whose: str) -> None:
+    own: RequestOptions = {} if whose == "session" else {"raise_for_status": True}
+    async with (
+        served(application(), kind) as here,
+        here.session(raise_for_status=whose == "session") as http,
+    ):
+        assert (await http.get(f"{here.url}/status/302", **own)).status == 302
+        for code in (400, 404, 500):
+            with pytest.raises(StatusError, match=f"answered {code} ") as caught:
+                _ = await http.get(f"{here.url}/status/{code}", **own)
+            answer = caught.value.answer
+            assert isinstance(answer, Response)
+            assert (caught.value.status, answer.content) == (code, b"body")  # to be read all the same
+            with pytest.raises(StatusError, match=f"answered {code} ") as caught:
+                async with http.get(f"{here.url}/status/{code}", **own):
+                    pytest.fail("entered")
+            answer = caught.value.answer
+            assert isinstance(answer, Response)
+            assert answer.content == b"body"
+        assert (await http.get(f"{here.url}/status/404", raise_for_status=False)).status == 404
+        async with http.post(f"{here.url}/status/404", **own) as x:  # open: its user asks
+            assert await x.read() is not None
+            assert x.status == 405
+        assert repr(http).endswith("1 idle, 0 waiting>>") or kind == "tcp"
+
+
+async def test_raise_for_status_gives_up_a_body_that_is_long() -> None:
+    async with raw_server() as peer, peer.session(raise_for_status=True) as http:
+        asking = asyncio.ensure_future(enter(http, peer.url))
+        raw = await peer.accept()
+        await read_request(raw)
+        await raw.send(b"HTTP/1.1 500 No\r\ncontent-length: 1000000\r\n\r\n" + bytes(100_000))
+        with pytest.raises(StatusError, match="answered 500"):
+            await asking
+        assert repr(http) == "<Session <Pool 0 of 100 open, 0 idle, 0 waiting>>"
+
+
+async def enter(http: Session, url: str) -> None:
+    async with http.get(url):
+        pytest.fail("entered")
 
 
 async def test_raise_for_status_gives_the_answer_back() -> None:

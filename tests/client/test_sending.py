@@ -12,7 +12,7 @@ from tests.helpers.answers import Asked, read_request
 from tests.helpers.raw import raw_server
 from tests.helpers.served import served
 from toolkit import App, Exchange, Request
-from toolkit.errors import LocalProtocolError
+from toolkit.errors import Disconnected, LocalProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -164,6 +164,60 @@ async def test_a_request_that_was_not_taken_is_sent_again_as_it_was(method: str)
         assert await read_request(raw) == first
         await raw.send(OK)
         assert await asking == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "again"),
+    [
+        # RFC 9110 9.2.2: what may be repeated without asking; and only where all of it is at hand.
+        ("PUT", {"body": b"abc"}, True),
+        ("DELETE", {"json": {"a": 1}}, True),
+        ("GET", {"body": "text"}, True),
+        ("POST", {"body": b"abc"}, False),
+        ("PATCH", {"body": b"abc"}, False),
+        ("POST", {}, False),
+        ("PUT", {"body": parts}, False),
+    ],
+)
+async def test_which_requests_are_sent_again_when_a_kept_connection_dies(
+    method: str, options: RequestOptions, again: bool
+) -> None:
+    async with raw_server() as peer, peer.session() as http:
+        asking = asyncio.ensure_future(ask(http, "GET", peer.url, None, {}))
+        raw = await peer.accept()
+        await read_request(raw)
+        await raw.send(OK)
+        assert await asking == 200
+        asking = asyncio.ensure_future(ask(http, method, peer.url, None, options))
+        first = await read_request(raw)
+        raw.reset()
+        if again:
+            raw = await peer.accept()
+            assert await read_request(raw) == first
+            await raw.send(OK)
+            assert await asking == 200
+        else:
+            with pytest.raises(Disconnected):
+                await asking
+            assert len(peer.accepted) == 1
+
+
+async def test_a_request_is_sent_again_once() -> None:
+    async with raw_server() as peer, peer.session() as http:
+        asking = asyncio.ensure_future(ask(http, "GET", peer.url, None, {}))
+        raw = await peer.accept()
+        await read_request(raw)
+        await raw.send(OK)
+        assert await asking == 200
+        asking = asyncio.ensure_future(ask(http, "GET", peer.url, None, {}))
+        await read_request(raw)
+        raw.reset()
+        raw = await peer.accept()
+        await read_request(raw)
+        raw.reset()  # a new connection that dies is no accident of keeping it
+        with pytest.raises(Disconnected):
+            await asking
+        assert len(peer.accepted) == 2
 
 
 async def test_a_request_made_while_an_error_is_handled_ends_cleanly() -> None:

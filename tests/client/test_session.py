@@ -113,6 +113,49 @@ def test_tls_is_a_context(tls: object) -> None:
         Session(tls=tls)  # type: ignore[arg-type]  # the mistake itself
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("pool", "PoolLimits"), ("connecting", "Connecting"), ("limits", "Limits"), ("timeouts", "Timeouts")],
+)
+@pytest.mark.parametrize("given", [100, None, {"connections": 1}])
+def test_options_are_of_their_kind(name: str, kind: str, given: object) -> None:
+    with pytest.raises(UseError, match=re.escape(f"Session({name}={given!r}): expected {kind}(...)")):
+        Session(**{name: given})  # type: ignore[arg-type]  # the mistake itself
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "why"),
+    [
+        ("app", 5, "Session(app=5): expected an App"),
+        ("unix", "", "Session(unix=''): expected a path, as text"),
+        ("hooks", print, "expected Hooks(request=..., answer=...)"),
+        ("base_url", "a.test/v1", "base_url='a.test/v1': expected http:// or https:// and a host, as text"),
+        ("base_url", "/v1", "base_url='/v1': expected http:// or https:// and a host, as text"),
+        ("base_url", "ftp://a.test", "base_url='ftp://a.test': expected http:// or https:// and a host, as text"),
+        ("base_url", "ftp://me:secret@a.test", "base_url='ftp://***@a.test': expected http:// or https:// and a host"),
+        ("base_url", "http://a.test:x", "base_url='http://a.test:x': expected http:// or https:// and a host"),
+    ],
+)
+def test_what_cannot_do_what_it_is_there_for(name: str, given: object, why: str) -> None:
+    with pytest.raises(UseError, match=re.escape(why)):
+        Session(**{name: given})  # type: ignore[arg-type]  # the mistake itself
+
+
+def test_a_sessions_params_go_where_a_request_has_none_of_the_name() -> None:
+    http = Session(base_url="http://a.test", params={"k": "1", "l": ["2", "3"]})
+    assert http.get("/x").target == "/x?k=1&l=2&l=3"
+    assert http.get("/x").target == "/x?k=1&l=2&l=3"  # from what was kept of it
+    assert http.get("/x?l=4").target == "/x?l=4&k=1"
+    assert http.get("/x", params={"k": "9"}).target == "/x?k=9&l=2&l=3"
+    assert http.get("/x?a", params={"k": "9", "l": "8"}).target == "/x?a&k=9&l=8"
+
+
+@pytest.mark.parametrize("given", [5, [("a",)]])
+def test_params_that_are_none(given: object) -> None:
+    with pytest.raises(UseError, match="params"):
+        Session(params=given)  # type: ignore[arg-type]  # the mistake itself
+
+
 def test_params_are_added_to_the_query() -> None:
     http = Session(base_url="http://a.test")
     assert http.get("/x", params={"a": "b c", "d": 1}).target in {"/x?a=b+c&d=1", "/x?a=b%20c&d=1"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import socket
 import ssl
 import tempfile
 from typing import TYPE_CHECKING
@@ -11,11 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.raw import PATIENCE, raw_server
+from tests.helpers.answers import read_request
+from tests.helpers.raw import PATIENCE, Raw, RawServer, SocketRaw, raw_server
 from tests.helpers.served import served
 from tests.helpers.tls import client_context, server_context
-from toolkit import App, Request, Session, Timeouts
-from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout
+from toolkit import App, Connecting, PoolLimits, Request, Session, Timeouts
+from toolkit.errors import ConnectError, ConnectTimeout, Disconnected, PoolFull, PoolTimeout
 from toolkit.protocol.aio.tls import TlsLink
 
 if TYPE_CHECKING:
@@ -135,7 +138,7 @@ async def test_requests_cancelled_anywhere_give_the_whole_pool_back(
     origins: tuple[str, ...], plan: list[tuple[int, int, int, int]], most: int
 ) -> None:
     gate = Gate()
-    async with asyncio.timeout(PATIENCE), Session(app=gate.web, max_connections=most) as http:
+    async with asyncio.timeout(PATIENCE), Session(app=gate.web, pool=PoolLimits(connections=most)) as http:
         await play(http, plan, origins)
         await turns(20)  # links report their end in a later turn
         # Nobody stands in line, and what is open is idle: no connection is lost, and none counted twice.
@@ -149,6 +152,26 @@ async def test_requests_cancelled_anywhere_give_the_whole_pool_back(
         assert await asyncio.gather(*meeting) == [b"met"] * most
         assert repr(http).startswith(f"<Session <Pool {most} of {most} open, ")
     await gate.web.exit()
+
+
+@settings(max_examples=25, deadline=None)
+@given(plan=requests, most=st.integers(1, 3))
+async def test_over_sockets_and_through_names_likewise(plan: list[tuple[int, int, int, int]], most: int) -> None:
+    """Connecting takes its time here, with a race between two addresses in it; links end when the kernel says so."""
+    gate = Gate()
+    how = Connecting(resolver=lambda host, port: ["127.0.0.9", "127.0.0.1"], dns_seconds=0)
+    async with asyncio.timeout(PATIENCE), served(gate.web, "tcp") as here:
+        port = here.url.rpartition(":")[2]
+        origins = tuple(f"{origin}:{port}" for origin in THREE)
+        async with Session(connecting=how, pool=PoolLimits(connections=most)) as http:
+            await play(http, plan, origins)
+            pool = http.bound().pool
+            while pool.total != sum(map(len, pool.idle.values())):
+                await ask(http, f"{origins[0]}/quick")  # which turns the loop
+                assert pool.total <= most
+            assert pool.waiting == []
+            meeting = [asyncio.ensure_future(ask(http, f"{origins[0]}/meet/{most}")) for _ in range(most)]
+            assert await asyncio.gather(*meeting) == [b"met"] * most
 
 
 async def ask(http: Session, url: str) -> bytes:
@@ -174,7 +197,7 @@ async def test_nobody_is_given_more_than_the_caps(plan: list[tuple[int, int]]) -
         await turns(begin)
         assert await ask(http, THREE[origin] + "/") == THREE[origin][7:].encode()
 
-    async with asyncio.timeout(PATIENCE), Session(app=web, max_connections=2, max_per_origin=1) as http:
+    async with asyncio.timeout(PATIENCE), Session(app=web, pool=PoolLimits(connections=2, per_origin=1)) as http:
         await asyncio.gather(*[one(http, begin, origin) for begin, origin in plan])
     assert most_seen[0] <= 2
     await web.exit()
@@ -183,7 +206,7 @@ async def test_nobody_is_given_more_than_the_caps(plan: list[tuple[int, int]]) -
 async def test_an_evicted_connection_is_counted_once() -> None:
     """The pool makes room by closing an idle connection of another origin; its end is no second one."""
     web = Gate().web
-    async with Session(app=web, max_connections=1) as http:
+    async with Session(app=web, pool=PoolLimits(connections=1)) as http:
         for origin in (*THREE, *THREE):
             assert await ask(http, f"{origin}/quick") == b"quick"
             await turns(5)
@@ -197,14 +220,14 @@ async def test_waiters_are_served_in_order() -> None:
         assert await ask(http, "/quick") == b"quick"
         order.append(number)
 
-    async with asyncio.timeout(PATIENCE), Session(app=gate.web, max_connections=1) as http:
+    async with asyncio.timeout(PATIENCE), Session(app=gate.web, pool=PoolLimits(connections=1)) as http:
         await asyncio.gather(*[one(number, http) for number in range(8)])
     assert order == list(range(8))
 
 
 async def test_a_waiter_is_told_how_long_it_stood_and_why() -> None:
     gate = Gate()
-    async with Session(app=gate.web, max_connections=1, timeouts=Timeouts(pool=0.01)) as http:
+    async with Session(app=gate.web, pool=PoolLimits(connections=1), timeouts=Timeouts(pool=0.01)) as http:
         holding = asyncio.ensure_future(ask(http, "/wait"))
         await turns(3)
         with pytest.raises(PoolTimeout, match=r"no free connection to localhost:80 within 0\.01 s .*1 of 1 open"):
@@ -217,7 +240,7 @@ async def test_a_waiter_is_told_how_long_it_stood_and_why() -> None:
 
 async def test_a_waiter_cancelled_in_the_turn_of_its_grant_passes_it_on() -> None:
     gate = Gate()
-    async with asyncio.timeout(PATIENCE), Session(app=gate.web, max_connections=1) as http:
+    async with asyncio.timeout(PATIENCE), Session(app=gate.web, pool=PoolLimits(connections=1)) as http:
         for turn in range(25):  # one of these is the turn
             first = asyncio.ensure_future(ask(http, "/quick"))
             second = asyncio.ensure_future(ask(http, "/quick"))
@@ -228,6 +251,205 @@ async def test_a_waiter_cancelled_in_the_turn_of_its_grant_passes_it_on() -> Non
             await asyncio.wait([second])
             await turns(5)
             assert repr(http).endswith("idle, 0 waiting>>")
+
+
+async def test_a_line_that_is_full_takes_nobody_more() -> None:
+    gate = Gate()
+    limits = PoolLimits(connections=2, per_origin=1, waiting=1)
+    async with asyncio.timeout(PATIENCE), Session(app=gate.web, pool=limits) as http:
+        holding = asyncio.ensure_future(ask(http, "/wait"))
+        await turns(3)
+        waiting = asyncio.ensure_future(ask(http, "/quick"))
+        await turns(3)
+        words = (
+            "no free connection to localhost:80, and no place in line for one "
+            "(all 1 to this origin are in use; <Pool 1 of 2 open, 0 idle, 1 waiting>)"
+        )
+        with pytest.raises(PoolFull, match=f"^{re.escape(words)}$"):
+            await ask(http, "/quick")
+        assert await ask(http, f"{THREE[0]}/quick") == b"quick"  # who need not wait needs no place
+        holding.cancel()
+        assert await waiting == b"quick"
+        assert await ask(http, "/quick") == b"quick"
+
+
+async def test_a_timeout_in_the_line_tells_which_bound_it_was() -> None:
+    gate = Gate()
+    timeouts = Timeouts(pool=0.01)
+    for limits, why in (
+        (PoolLimits(per_origin=1), "all 1 to this origin are in use"),
+        (PoolLimits(connections=1), "all 1 of the session are in use, 0 of them to this origin"),
+    ):
+        async with Session(app=gate.web, pool=limits, timeouts=timeouts) as http:
+            holding = asyncio.ensure_future(ask(http, f"{THREE[0]}/wait"))
+            await turns(3)
+            where = 0 if limits.per_origin == 1 else 1
+            with pytest.raises(PoolTimeout, match=rf"within 0\.01 s \({why}; <Pool 1 of"):
+                await ask(http, f"{THREE[where]}/quick")
+            holding.cancel()
+            await asyncio.wait([holding])
+
+
+async def test_closing_tells_those_in_line() -> None:
+    gate = Gate()
+    http = Session(app=gate.web, pool=PoolLimits(connections=1))
+    running = [asyncio.ensure_future(ask(http, "/wait")) for _ in range(4)]
+    await turns(5)
+    await http.close()
+    told = await asyncio.gather(*running, return_exceptions=True)
+    assert "the session was closed" in str(told[0])
+    assert [str(error) for error in told[1:]] == ["the session was closed before the request was sent"] * 3
+    assert all(isinstance(error, Disconnected) for error in told)
+    assert await ask(http, "/quick") == b"quick"  # it can be used again
+    await http.close()
+    await gate.web.exit()
+
+
+async def test_ten_thousand_in_line_may_be_cancelled_at_once() -> None:
+    gate = Gate()
+    async with asyncio.timeout(PATIENCE), Session(app=gate.web, pool=PoolLimits(connections=1)) as http:
+        running = [asyncio.ensure_future(ask(http, "/quick")) for _ in range(10_000)]
+        await turns(3)
+        for one in running:
+            one.cancel()
+        await asyncio.wait(running)
+        await turns(5)
+        assert repr(http).endswith(" 0 waiting>>")
+        assert await ask(http, "/quick") == b"quick"
+
+
+# How long a connection is used
+
+
+async def test_a_connection_ends_after_so_many_uses() -> None:
+    async with served(Gate().web, "tcp") as here, here.session(pool=PoolLimits(uses=3)) as http:
+        for number in range(7):
+            assert await ask(http, f"{here.url}/quick") == b"quick"
+            assert len(http.bound().pool.idle) == (0 if number in {2, 5} else 1)
+
+
+async def test_no_time_to_be_idle_is_a_connection_for_each_request() -> None:
+    async with raw_server() as peer, peer.session(timeouts=Timeouts(keep_alive=0)) as http:
+        for number in range(3):
+            raw = await answered(http, peer, number)
+            assert await raw.rest() == b""
+
+
+async def test_a_connection_is_not_lent_beyond_its_age() -> None:
+    async with raw_server() as peer, peer.session(pool=PoolLimits(age=0)) as http:
+        for number in range(3):
+            await answered(http, peer, number)  # each on a connection of its own
+        assert repr(http) == "<Session <Pool 0 of 100 open, 0 idle, 0 waiting>>"
+
+
+async def test_an_idle_connection_that_has_come_to_its_age_is_closed() -> None:
+    async with raw_server() as peer, peer.session(pool=PoolLimits(age=0.05)) as http:
+        raw = await answered(http, peer, 0)
+        assert await raw.rest() == b""
+        assert repr(http) == "<Session <Pool 0 of 100 open, 0 idle, 0 waiting>>"
+
+
+@pytest.mark.parametrize(
+    ("field", "kept"),
+    [
+        ("timeout=1", False),  # our end comes before theirs, and so the test's clock need not wait for it
+        ("timeout=0", False),
+        ("timeout=60, max=0", False),
+        ("timeout=60, max=5", True),
+        ("nonsense", True),
+    ],
+)
+async def test_the_servers_word_on_idle_connections_is_heeded(field: str, kept: bool) -> None:
+    # RFC 2068 19.7.1
+    async with asyncio.timeout(PATIENCE), raw_server() as peer, peer.session() as http:
+        raw = await answered(http, peer, 0, b"keep-alive: %b\r\n" % field.encode())
+        if kept:
+            asking = asyncio.ensure_future(ask(http, peer.url))
+            await read_request(raw)
+            await raw.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            assert await asking == b""
+        else:
+            assert await raw.rest() == b""
+        assert len(peer.accepted) == 1
+
+
+async def test_the_earliest_of_many_ends_first() -> None:
+    """Connections with ends of their own, begun in any order: each is closed when its time has come."""
+    async with asyncio.timeout(PATIENCE), raw_server() as peer, peer.session() as http:
+        late = await answered(http, peer, 0, b"keep-alive: timeout=60\r\n", hold=True)
+        soon = await answered(
+            http, peer, 1, b"keep-alive: timeout=1\r\n", url=peer.url.replace("127.0.0.1", "localhost")
+        )
+        assert await soon.rest() == b""
+        assert repr(http) == "<Session <Pool 1 of 100 open, 1 idle, 0 waiting>>"
+        asking = asyncio.ensure_future(ask(http, peer.url))
+        await read_request(late)
+        await late.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        assert await asking == b""
+
+
+async def answered(
+    http: Session, peer: RawServer, number: int, fields: bytes = b"", hold: bool = False, url: str | None = None
+) -> Raw:
+    """One request on a new connection, the peer's `number`th, answered with these fields."""
+    asking = asyncio.ensure_future(ask(http, url or peer.url))
+    raw = await peer.accept()
+    assert len(peer.accepted) == number + 1
+    await read_request(raw)
+    await raw.send(b"HTTP/1.1 200 OK\r\n%bcontent-length: 0\r\n\r\n" % fields)
+    assert await asking == b""
+    return raw
+
+
+# What came while nobody looked
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("came", [b"", b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 4\r\n\r\nevil", b"\0"])
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+async def test_what_came_on_an_idle_connection_is_seen_before_it_is_lent(method: str, came: bytes, kind: str) -> None:
+    """The loop has not read it: the program was busy. A POST could not be sent again, and 408 is no answer to it."""
+    async with asyncio.timeout(PATIENCE), raw_server(kind) as peer, peer.session() as http:
+        raw = await answered(http, peer, 0)
+        (connection,) = next(iter(http.bound().pool.idle.values()))
+        connection.idle_since -= 1  # seconds: as if the program had been busy for so long
+        if came:
+            assert isinstance(raw, SocketRaw)
+            raw.sock.send(came)  # no turn of the loop is in between
+        else:
+            assert isinstance(raw, SocketRaw)
+            raw.sock.shutdown(socket.SHUT_WR)
+        asking = asyncio.ensure_future(whole(http, method, peer.url))
+        again = await peer.accept()
+        assert (await read_request(again)).method == method
+        await again.send(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        assert await asking == b"ok"
+        assert await raw.gone() in {True, False}
+        assert repr(http) == "<Session <Pool 1 of 100 open, 1 idle, 0 waiting>>"
+
+
+async def whole(http: Session, method: str, url: str) -> bytes:
+    answer = await http.request(method, url)
+    return answer.content
+
+
+async def test_an_idle_connection_on_which_nothing_came_is_lent_again() -> None:
+    async with raw_server() as peer, peer.session() as http:
+        raw = await answered(http, peer, 0)
+        (connection,) = next(iter(http.bound().pool.idle.values()))
+        connection.idle_since -= 1
+        asking = asyncio.ensure_future(ask(http, peer.url))
+        await read_request(raw)
+        await raw.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        assert await asking == b""
+
+
+async def test_one_that_is_idle_for_too_long_is_not_lent_even_if_the_loop_was_too_busy_to_end_it() -> None:
+    async with raw_server() as peer, peer.session(timeouts=Timeouts(keep_alive=60)) as http:
+        await answered(http, peer, 0)
+        (connection,) = next(iter(http.bound().pool.idle.values()))
+        connection.idle_since -= 61
+        await answered(http, peer, 1)
 
 
 # Links that cannot be made
@@ -253,7 +475,7 @@ async def test_a_failed_one_makes_room_for_who_waits() -> None:
     gate = Gate()
     async with raw_server() as peer:
         gone = peer.url
-    async with served(gate.web, "tcp") as here, here.session(max_connections=1) as http:
+    async with served(gate.web, "tcp") as here, here.session(pool=PoolLimits(connections=1)) as http:
         failing = asyncio.ensure_future(ask(http, gone))
         waiting = asyncio.ensure_future(ask(http, f"{here.url}/quick"))
         async with asyncio.timeout(PATIENCE):
@@ -293,7 +515,7 @@ async def test_a_certificate_for_another_name_is_not_trusted() -> None:
 
 async def test_a_grant_that_nobody_takes_closes_what_it_evicted() -> None:
     gate = Gate()
-    async with asyncio.timeout(PATIENCE), Session(app=gate.web, max_connections=1) as http:
+    async with asyncio.timeout(PATIENCE), Session(app=gate.web, pool=PoolLimits(connections=1)) as http:
         for turn in range(25):  # one of these is the turn
             first = asyncio.ensure_future(ask(http, f"{THREE[0]}/quick"))
             await asyncio.sleep(0)

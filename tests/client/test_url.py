@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.client.url import join_url, parse_url, shown_url
+from toolkit.client.url import join_url, parse_url, shown_url, with_params
 
 # RFC 3986 3.3, 3.4: what may stand in a path and a query as it is.
 PCHAR = "abcXYZ019-._~!$&'()*+,;=:@"
@@ -116,3 +116,20 @@ def test_relative_references_are_resolved(reference: str, expected: str) -> None
 )
 def test_a_login_is_not_shown(url: str, shown: str) -> None:
     assert shown_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://a/b", "http://a/b?k=1&k=2&l=x%20y"),
+        ("http://a/b?", "http://a/b?k=1&k=2&l=x%20y"),
+        ("http://a/b?z", "http://a/b?z&k=1&k=2&l=x%20y"),
+        ("http://a/b?k=9", "http://a/b?k=9&l=x%20y"),  # the request's own word counts
+        ("http://a/b?l=&k=9", "http://a/b?l=&k=9"),
+        ("http://a/b?K=9", "http://a/b?K=9&k=1&k=2&l=x%20y"),  # names are told by case
+    ],
+)
+def test_default_params_go_where_there_are_none_of_the_name(url: str, expected: str) -> None:
+    given = with_params(parse_url(url), [("k", "1"), ("k", "2"), ("l", "x y")])
+    assert str(given).replace("+", "%20") == expected
+    assert str(with_params(parse_url(url), [])) == str(parse_url(url))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.lockstep import End, lockstep, pass_on
 from tests.helpers.served import KINDS, served
-from toolkit import App, Session
+from toolkit import App, PoolLimits, Session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -266,7 +266,7 @@ async def test_another_task_reads_the_body_after_the_handler_returned(kind: str)
     async def following(r: Request) -> str:
         return "next"
 
-    async with served(web, kind) as here, here.session(max_connections=1) as http:
+    async with served(web, kind) as here, here.session(pool=PoolLimits(connections=1)) as http:
         async with http.post(f"{here.url}/") as x:
             await x.write(b"one")
             await x.head()
@@ -310,7 +310,7 @@ async def test_handler_b_reads_request_a_after_handler_a_returned(kind: str, siz
         return "next"
 
     up, down = data(4 * size, 1), data(4 * size, 2)
-    async with served(web, kind) as here, here.session(max_connections=2) as http:
+    async with served(web, kind) as here, here.session(pool=PoolLimits(connections=2)) as http:
         async with http.post(f"{here.url}/create") as a:
             await a.head()
             assert a.headers["room"] == "a"

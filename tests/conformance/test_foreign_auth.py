@@ -18,7 +18,7 @@ import pytest
 from tests.helpers.guard import Guard, guarded
 from tests.helpers.peers import program
 from tests.helpers.served import served
-from toolkit import App, Basic, CookieJar, Digest, Netrc, Request, Session
+from toolkit import App, Basic, CookieJar, Digest, Netrc, PoolLimits, Request, Session
 
 from .test_foreign_servers import free_port, until_listening
 
@@ -172,7 +172,7 @@ async def test_apache_refuses_a_wrong_password_once() -> None:
 
 
 async def test_many_at_a_time_and_over_redirects() -> None:
-    async with apache() as url, Session(base_url=url, auth=Digest("Mufasa", PASSWORD), max_per_origin=4) as http:
+    async with apache() as url, Session(base_url=url, auth=Digest("Mufasa", PASSWORD), pool=PoolLimits(per_origin=4)) as http:
         answers = await asyncio.gather(*(http.get("/digest/away", follow_redirects=True) for _ in range(20)))
         assert {(answer.status, await answer.text()) for answer in answers} == {(200, "welcome to digest")}
 

@@ -17,7 +17,7 @@ from aiohttp import web as aioweb
 from tests.helpers.peers import program
 from tests.helpers.served import PATIENCE, served
 from tests.helpers.tls import authority, client_context
-from toolkit import App, Session
+from toolkit import App, PoolLimits, Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -158,7 +158,7 @@ async def test_nginx_files_heads_codings_and_reuse(tmp_path: Path) -> None:
             (peer.tls_url, {"tls": client_context()}),
             ("http://localhost", {"unix": peer.unix}),
         ):
-            async with Session(max_connections=1, **options) as http:
+            async with Session(pool=PoolLimits(connections=1), **options) as http:
                 async with http.get(f"{url}/file.bin") as x:
                     assert (x.status, x.content_length) == (200, len(DATA))
                     assert await total_of(x) == (len(DATA), SUM)
@@ -294,7 +294,7 @@ async def aiohttp_server() -> AsyncIterator[str]:
 
 
 async def test_aiohttp_duplex_in_lock_step_and_with_8_mib() -> None:
-    async with aiohttp_server() as url, Session(max_connections=1) as http:
+    async with aiohttp_server() as url, Session(pool=PoolLimits(connections=1)) as http:
         async with http.post(f"{url}/echo") as x:
             await x.head()
             body = x.pull()

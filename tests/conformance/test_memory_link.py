@@ -11,7 +11,7 @@ import pytest
 
 from tests.helpers.raw import PATIENCE
 from tests.helpers.served import served
-from toolkit import App, Deliver, Session
+from toolkit import App, Deliver, PoolLimits, Session
 from toolkit.protocol.aio.memory import MemoryTransport
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ async def over_tcp(run: Callable[[Session, str], Awaitable[None]]) -> list[tuple
     async with served(application(), "tcp") as here:
         recorder = Recorder(int(here.url.rpartition(":")[2]))
         serving = asyncio.ensure_future(recorder.serve())
-        async with Session(max_connections=1) as http:
+        async with Session(pool=PoolLimits(connections=1)) as http:
             await run(http, recorder.url)
         serving.cancel()
         async with asyncio.timeout(PATIENCE):
@@ -189,7 +189,7 @@ async def in_memory(
 
     monkeypatch.setattr(MemoryTransport, "write", recording)
     web = application()
-    async with Session(app=web, max_connections=1) as http:
+    async with Session(app=web, pool=PoolLimits(connections=1)) as http:
         await run(http, "")
     await web.exit()
     sent = [bytes(tape) for tape in tapes.values()]

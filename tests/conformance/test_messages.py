@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.answers import answering, chunk, read_answer, read_chunked, read_head, read_request
 from tests.helpers.raw import raw_server
 from tests.helpers.served import KINDS, served
-from toolkit import App, RemoteProtocolError, UseError
+from toolkit import App, PoolLimits, RemoteProtocolError, UseError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -183,7 +183,7 @@ async def test_head_204_and_304_have_no_body_and_keep_the_connection(kind: str) 
 @LINKS
 async def test_the_client_reads_no_body_of_head_204_304(kind: str) -> None:
     web, _ = bodyless()
-    async with served(web, kind) as here, here.session(max_connections=1) as http:
+    async with served(web, kind) as here, here.session(pool=PoolLimits(connections=1)) as http:
         answer = await http.head(f"{here.url}/value")
         assert (answer.status, answer.content, answer.content_length, answer.complete) == (200, b"", 5, True)
         assert (await http.get(f"{here.url}/204")).content == b""

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.answers import answering, read_head, read_request
 from tests.helpers.raw import PATIENCE, raw_server
 from tests.helpers.served import served
-from toolkit import App, Disconnected, Timeouts, WriteTimeout
+from toolkit import App, Disconnected, PoolLimits, Timeouts, WriteTimeout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -185,7 +185,7 @@ async def test_a_body_whose_reader_dies_after_its_block_was_left_gives_the_conne
     async with (
         asyncio.timeout(PATIENCE),
         raw_server() as peer,
-        peer.session(max_connections=1, timeouts=timeouts) as http,
+        peer.session(pool=PoolLimits(connections=1), timeouts=timeouts) as http,
     ):
         head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nfirst"
         async with answering(peer, http.get(peer.url), head) as (x, _, _):

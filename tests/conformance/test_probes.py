@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.answers import chunk, read_answer, read_head, read_request
 from tests.helpers.raw import raw_server
 from tests.helpers.served import KINDS, served
-from toolkit import App, EarlyAnswer, LocalProtocolError, RemoteProtocolError, Timeouts, ToolkitError
+from toolkit import App, EarlyAnswer, LocalProtocolError, PoolLimits, RemoteProtocolError, Timeouts, ToolkitError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -306,7 +306,7 @@ async def test_a_client_waits_a_bounded_time_for_100(kind: str) -> None:
 @LINKS
 async def test_a_client_sends_no_body_after_a_refusal(kind: str) -> None:
     """A final answer in place of 100: the body stays here and the connection is not reused."""
-    async with raw_server(kind) as peer, peer.session(max_connections=1) as http:
+    async with raw_server(kind) as peer, peer.session(pool=PoolLimits(connections=1)) as http:
         asking = asyncio.ensure_future(_post(http.post(f"{peer.url}/", body=b"the body", expect_continue=True)))
         raw = await peer.accept()
         await read_head(raw)
@@ -318,7 +318,7 @@ async def test_a_client_sends_no_body_after_a_refusal(kind: str) -> None:
 @LINKS
 async def test_a_client_asks_again_without_an_expectation_that_is_refused(kind: str) -> None:
     """417: once more without it (RFC 9110 10.1.1), on another connection, as this one carries an unsent body."""
-    async with raw_server(kind) as peer, peer.session(max_connections=1) as http:
+    async with raw_server(kind) as peer, peer.session(pool=PoolLimits(connections=1)) as http:
         asking = asyncio.ensure_future(_post(http.post(f"{peer.url}/", body=b"the body", expect_continue=True)))
         raw = await peer.accept()
         await read_head(raw)

@@ -18,6 +18,7 @@ from toolkit import (
     Busy,
     Disconnected,
     LimitExceeded,
+    PoolLimits,
     RemoteProtocolError,
     Session,
     ToolkitError,
@@ -294,7 +295,7 @@ async def test_a_cancelled_relay_aborts_its_sink_and_its_source_is_not_pooled() 
         ports.append(r.ip_port)
         return "port"
 
-    async with served(source, "tcp") as there, there.session(max_connections=1) as inner:
+    async with served(source, "tcp") as there, there.session(pool=PoolLimits(connections=1)) as inner:
         relaying: asyncio.Future[asyncio.Task[object]] = asyncio.get_running_loop().create_future()
 
         async def handler(r: Request) -> None:

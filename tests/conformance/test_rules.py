@@ -17,6 +17,7 @@ from toolkit import (
     Abort,
     Disconnected,
     LocalProtocolError,
+    PoolLimits,
     Session,
     StatusError,
     UseError,
@@ -434,7 +435,7 @@ async def test_metadata_outlives_the_context_and_the_connections_reuse() -> None
         await r.read()
         return 201, f"body {r.query}", {"x-number": r.query}
 
-    async with Session(app=app_of(handler), max_connections=1) as http:
+    async with Session(app=app_of(handler), pool=PoolLimits(connections=1)) as http:
         answers = [await http.post(f"/?{number}", {"x-asked": str(number)}, body=b"12345") for number in range(3)]
         async with http.post("/?3", {"x-asked": "3"}, body=b"12345") as x:
             await x.read()

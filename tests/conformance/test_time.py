@@ -13,6 +13,7 @@ from tests.helpers.served import KINDS, served
 from toolkit import (
     App,
     ConnectTimeout,
+    PoolLimits,
     PoolTimeout,
     ReadTimeout,
     Session,
@@ -163,7 +164,7 @@ async def test_no_free_connection_is_a_pool_timeout(kind: str) -> None:
     sent = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"
     async with (
         raw_server(kind) as peer,
-        peer.session(timeouts=Timeouts(pool=SHORT), max_connections=1) as http,
+        peer.session(timeouts=Timeouts(pool=SHORT), pool=PoolLimits(connections=1)) as http,
         answering(peer, http.get(f"{peer.url}/"), sent) as (x, raw, _),
     ):
         with pytest.raises(PoolTimeout):

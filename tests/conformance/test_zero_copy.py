@@ -13,7 +13,7 @@ import pytest
 
 from tests.helpers.raw import raw_server
 from tests.helpers.served import KINDS, Served, served
-from toolkit import App
+from toolkit import App, PoolLimits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,7 +75,7 @@ async def test_relay_from_a_client_to_a_server(upstream: str, downstream: str, f
     moved: list[Moved] = []
     async with AsyncExitStack() as stack:
         there = await stack.enter_async_context(served(source_app(ports), upstream))
-        inner = await stack.enter_async_context(there.session(max_connections=1))
+        inner = await stack.enter_async_context(there.session(pool=PoolLimits(connections=1)))
         web = App(port=0)
 
         @web.get("/")
@@ -104,7 +104,7 @@ async def test_relay_from_a_server_to_a_client(upstream: str, downstream: str) -
     moved: list[Moved] = []
     async with AsyncExitStack() as stack:
         there = await stack.enter_async_context(served(source_app(ports), upstream))
-        inner = await stack.enter_async_context(there.session(max_connections=1))
+        inner = await stack.enter_async_context(there.session(pool=PoolLimits(connections=1)))
         web = App(port=0)
 
         @web.put("/")
@@ -118,7 +118,7 @@ async def test_relay_from_a_server_to_a_client(upstream: str, downstream: str) -
             return await sink.relay(r)  # type: ignore[attr-defined,no-any-return]  # a Response
 
         here = await stack.enter_async_context(served(web, downstream))
-        http = await stack.enter_async_context(here.session(max_connections=1))
+        http = await stack.enter_async_context(here.session(pool=PoolLimits(connections=1)))
         for _ in range(2):
             answer = await http.put(f"{here.url}/", body=DATA)
             assert await answer.text() == SUM
@@ -270,7 +270,7 @@ async def test_send_file(kind: str, offset: int, count: int | None, tmp_path: Pa
     async def again(r: Request) -> str:
         return "again"
 
-    async with served(web, kind) as here, here.session(max_connections=1) as http:
+    async with served(web, kind) as here, here.session(pool=PoolLimits(connections=1)) as http:
         assert (await http.get(f"{here.url}/path")).content == b"before" + expected
         assert (await http.get(f"{here.url}/file")).content == expected
         assert (await http.get(f"{here.url}/again")).content == b"again"

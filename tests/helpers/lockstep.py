@@ -12,7 +12,7 @@ import contextlib
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
-from toolkit import App, Exchange
+from toolkit import App, Exchange, PoolLimits
 
 from .served import PATIENCE, Served, served
 
@@ -181,7 +181,7 @@ async def lockstep(
 ) -> AsyncIterator[Lockstep]:
     """Both ends of an exchange over a kind of link; `options` go to the client's request."""
     web = web or App(port=0)
-    async with served(web, kind) as here, here.session(max_connections=1, **(session or {})) as http:
+    async with served(web, kind) as here, here.session(pool=PoolLimits(connections=1), **(session or {})) as http:
         script = Lockstep(web, here, http)
 
         async def serve(r: Request) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from toolkit.client.keeping import idle_seconds, keep_alive_field
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
 from toolkit.protocol.aio.connection import JOINED, Connection
+from toolkit.protocol.aio.link import stirs
 from toolkit.protocol.framing import NONE, RAW_BYTES, Framing
-from toolkit.protocol.headers import Fields, Headers
+from toolkit.protocol.headers import Fields, Headers, find_field
 from toolkit.protocol.http1 import ResponseReceiver
 from toolkit.protocol.states import ABORTED, BODY, DONE, RAW
 
@@ -20,11 +22,25 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientConnection"]
 
+FRESH: Final = 0.05  # seconds; what came on a connection that has been idle for less, the loop is about to read
+
 
 class ClientConnection(Connection):
     """One connection to an origin."""
 
-    __slots__ = ("_answers", "_asking", "_last", "_owner", "answered", "origin", "used")
+    __slots__ = (
+        "_answers",
+        "_asking",
+        "_last",
+        "_owner",
+        "answered",
+        "idle_since",
+        "most_uses",
+        "origin",
+        "patience",
+        "retires",
+        "used",
+    )
 
     def __init__(self, owner: Transports, origin: Origin) -> None:
         super().__init__(owner.watch)
@@ -35,13 +51,16 @@ class ClientConnection(Connection):
         self.used = 0  # exchanges begun
         self.answered = False  # a head of the present answer has come, interim ones included
         self._last = False
+        self.idle_since = 0.0  # on the loop's clock, as the next two
+        self.retires: float = owner.retirement()  # it is not lent again from here on
+        self.patience: float = owner.patience  # how long it may be idle, in seconds
+        self.most_uses: int = owner.most_uses
 
     def begin(self, x: SentRequest, head: bytes, body: bytes, complete: bool) -> None:
         """Lend the connection to this exchange, and send its request's head and, in one write, what is there of a body.
 
         `complete`: that is all of the request.
         """
-        self.watch.keep_alive.stop(self)
         self.exchange = self._asking = x
         self.used += 1
         self.answered = False
@@ -63,6 +82,17 @@ class ClientConnection(Connection):
     def usable(self) -> bool:
         """Still good for an exchange."""
         return self.lost is None and not self.peer_ended and not self._last and not self.transport.is_closing()
+
+    def fit(self, now: float) -> bool:
+        """Good for a request at this time: it has not been idle for too long, and nothing has come on it meanwhile.
+
+        The loop tells of that a turn too late if other work kept it busy: a last word of the server, as 408 is, would
+        be taken for the answer to what is sent now.
+        """
+        if not self.usable:
+            return False
+        idle = now - self.idle_since
+        return idle < FRESH or (idle < self.patience and now < self.retires and not stirs(self.transport))
 
     # -- out ---------------------------------------------------------------------------------------------------
 
@@ -92,6 +122,8 @@ class ClientConnection(Connection):
         if x is None:
             return
         self.answered = True
+        if self.used == 1:
+            self._heed(head)
         if not head.keep_alive or head.framing is RAW_BYTES:
             self._last = True
         x._head = head
@@ -118,6 +150,8 @@ class ClientConnection(Connection):
             self.on_end(None, True)
             return
         self.answered = True
+        if self.used == 1:
+            self._heed(head)
         if not head.keep_alive:
             self._last = True
         x._head = head
@@ -127,7 +161,18 @@ class ClientConnection(Connection):
             inbound.coding = head.coding
         inbound.fill(body)
         self._wake()
+        if x._sent:
+            self._see_rest()
         self._cycle_done(x)
+
+    def _heed(self, head: ResponseHead) -> None:
+        """What the first answer says of how long the server keeps its connections."""
+        value = find_field(head.fields, b"keep-alive")
+        if value is not None:
+            timeout, most = keep_alive_field(value.decode("latin-1"))
+            self.patience = idle_seconds(self.patience, timeout)
+            if most is not None:
+                self.most_uses = min(self.most_uses, most + 1)
 
     def on_interim(self, head: ResponseHead) -> None:
         """1xx."""
@@ -154,7 +199,14 @@ class ClientConnection(Connection):
         if x._out is BODY and self._last and self._asking is not None:
             self._stop_upload(self._asking, "the answer is complete and the connection closes")
         if x._out is DONE or x._out is ABORTED:
+            if x._sent:
+                self._see_rest()
             self._cycle_done(x)
+
+    def _see_rest(self) -> None:
+        """An answer to a request that has not left yet: another one would wait behind its rest, if not for ever."""
+        if self.transport.get_write_buffer_size():
+            self._last = True
 
     def _cycle_done(self, x: Exchange) -> None:
         x._wire = None
@@ -164,7 +216,7 @@ class ClientConnection(Connection):
         self.exchange = self._asking = None
         if self.lost is not None:
             return
-        if self._last or x._out is not DONE or self.peer_ended:
+        if self._last or x._out is not DONE or self.peer_ended or self.blocked or self.used >= self.most_uses:
             self.close()
             return
         if self._answers.next_message():  # bytes behind the answer, of no request: they would poison the next one
@@ -172,8 +224,11 @@ class ClientConnection(Connection):
             return
         if self._paused:
             self._resume()
-        self.watch.keep_alive.start(self)
-        self._owner.give_back(self)
+        now = self.idle_since = self.watch.clock.time()
+        if now < self.retires and self.patience > 0.0:
+            self._owner.give_back(self)
+        else:
+            self.close()
 
     def _on_fin(self) -> None:
         x = self._asking
@@ -203,8 +258,4 @@ class ClientConnection(Connection):
                 else:
                     x._abort("the answer's reader is gone")
             return
-        if kind == "keep_alive":
-            if self.exchange is None:
-                self.close()
-        else:
-            super().on_deadline(kind)
+        super().on_deadline(kind)

@@ -31,7 +31,9 @@ Progress: TypeAlias = Callable[[int, int | None], object]
 
 
 #: The options that make a request one of several turns.
-OF_TURNS: Final = frozenset(["auth", "cookies", "expect_continue", "follow_redirects", "redirects", "retries"])
+OF_TURNS: Final = frozenset(
+    ["auth", "cookies", "expect_continue", "follow_redirects", "raise_for_status", "redirects", "retries"]
+)
 #: Those that do not.
 PLAIN: Final = frozenset(
     ["body", "coding", "decode", "files", "form", "json", "params", "progress", "timeouts", "upgrade"]
@@ -66,6 +68,7 @@ class RequestOptions(TypedDict, total=False):
     retries: Retries | None  #: when it is made again after a failure, instead of the session's; None: never
     auth: AuthLike | None  #: instead of the session's and of a login in the URL; None: none
     cookies: CookiesLike | None  #: a mapping: besides the session's; a store: instead of them; False: none
+    raise_for_status: bool  #: 400 and above are a `StatusError`, with the answer's body read; not with an open body
     decode: bool  #: True: ask for content codings and undo them; False: bytes as they come
     coding: str | None  #: content coding for what is sent
     expect_continue: bool  #: wait for 100 Continue before the body, at most `Timeouts.expect`

@@ -94,6 +94,7 @@ class Policies:
     redirects: Redirects | None = None
     retries: Retries | None = None
     hooks: Hooks | None = None
+    raise_for_status: bool = False
 
     def __post_init__(self) -> None:
         """Raises `UseError` for what a policy was taken for."""
@@ -104,7 +105,7 @@ class Policies:
     def any(self) -> bool:
         """There is one."""
         ours = (self.auth, self.cookies, self.redirects, self.retries, self.hooks)
-        return any(policy is not None for policy in ours)
+        return self.raise_for_status or any(policy is not None for policy in ours)
 
 
 def make_policies(
@@ -114,7 +115,15 @@ def make_policies(
     redirects: Redirects | None = None,
     retries: Retries | None = None,
     hooks: Hooks | None = None,
+    raise_for_status: bool = False,
 ) -> Policies | None:
     """All of them, None where there are none."""
-    policies = Policies(auth=auth, cookies=cookies, redirects=redirects, retries=retries, hooks=hooks)
+    policies = Policies(
+        auth=auth,
+        cookies=cookies,
+        redirects=redirects,
+        retries=retries,
+        hooks=hooks,
+        raise_for_status=raise_for_status,
+    )
     return policies if policies.any() else None

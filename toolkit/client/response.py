@@ -17,6 +17,7 @@ from toolkit.errors import (
     EarlyAnswer,
     RemoteProtocolError,
     StatusError,
+    ToolkitError,
     TotalTimeout,
     UseError,
     caused,
@@ -185,6 +186,8 @@ class Response(SentRequest):
         await self.read()
         if self._pump is not None:
             await self._pump_done()
+        if self._turns is not None and self._turns.refuses(self):
+            _ = self.raise_for_status()
 
     async def _within_total(self) -> Response:
         async with Total(self, self.timeouts.total):
@@ -221,10 +224,20 @@ class Response(SentRequest):
                 return self
             if self._undecided():
                 await self.head()
+            if self._turns is not None and self._turns.refuses(self):
+                await self._raise_status()
         except BaseException:
             self._abort("the request failed")
             raise
         return self
+
+    async def _raise_status(self) -> None:
+        """`raise_for_status` for one that was entered: what the answer says is read for the error, if it is short."""
+        try:
+            _ = await self.read(self._limits.drain)
+        except ToolkitError:  # too long, or cut off: the status is what counts
+            self._abort("the answer's status is an error")
+        _ = self.raise_for_status()
 
     def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

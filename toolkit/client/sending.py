@@ -279,7 +279,10 @@ class SentRequest(Exchange):
     # -- again --------------------------------------------------------------------------------------------------
 
     def _can_retry(self) -> bool:
-        """A kept connection that died before a byte of the answer: the request was not taken (RFC 9112 9.3.1)."""
+        """A kept connection that died before a byte of the answer: the request was not taken (RFC 9112 9.3.1).
+
+        Only for methods that may be repeated in any case (RFC 9110 9.2.2), without a body or with one that is at hand.
+        """
         connection = self._connection
         return (
             self._wire is not None
@@ -288,14 +291,15 @@ class SentRequest(Exchange):
             and not connection.answered
             and self.method in IDEMPOTENT
             and self._out is DONE
-            and self._body is None
+            and (self._body is None or (self._body.data is not None and self._pump is None))
             and isinstance(connection.lost, Disconnected)
         )
 
     async def _retry(self) -> None:
         self._again()
         connection = await self._session.bound().acquire(self._place.origin, self.timeouts)
-        connection.begin(self, self._sent_head, b"", True)
+        body = self._body
+        connection.begin(self, self._sent_head, b"" if body is None or body.data is None else body.data, True)
 
     def _again(self) -> None:
         """Back to the state before anything was sent; readers keep their iterator."""

@@ -6,15 +6,14 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, Final, Protocol, Unpack
 
-from yarl import URL
-
 from toolkit._version import __version__
+from toolkit.client.dialing import Dialer
 from toolkit.client.heads import METHODS, Defaults, Place
 from toolkit.client.policies import make_policies
-from toolkit.client.pool import Grant, Pool
 from toolkit.client.response import Response
+from toolkit.client.session_options import Connecting, PoolLimits, check_faces, check_kinds
 from toolkit.client.transport import Transports
-from toolkit.client.url import join_url, parse_url, shown_url
+from toolkit.client.url import base_of, join_url, parse_url, shown_url, with_params
 from toolkit.errors import LocalProtocolError, UseError, caused
 from toolkit.protocol.codings import available_codings
 from toolkit.protocol.forms import query_pairs
@@ -25,12 +24,13 @@ from toolkit.protocol.limits import Limits, Timeouts
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from yarl import URL
+
     from toolkit.client.auth import AuthLike
-    from toolkit.client.connection import ClientConnection
     from toolkit.client.cookie_jar import CookieJar
     from toolkit.client.event_source import EventSource
     from toolkit.client.given import CookiesLike
-    from toolkit.client.options import RequestOptions
+    from toolkit.client.options import Params, RequestOptions
     from toolkit.client.policies import Auth, CookieStore, Hooks
     from toolkit.client.redirects import Redirects
     from toolkit.client.retries import Retries
@@ -52,9 +52,10 @@ class Session:
     """Requests with shared defaults and a pool of connections that are kept alive.
 
     `app` talks to an application in memory, `unix` to a socket by path; URLs may then be paths. `base_url` is what
-    relative URLs are joined to. `tls` replaces the default context, which verifies. `headers` go with every request.
-    At most `max_connections` in all and `max_per_origin` to one origin; who comes later waits, in order.
-    `auth`, `cookies`, `redirects`, `retries` and `hooks` hold for every request that does not name its own.
+    relative URLs are joined to. `tls` replaces the default context, which verifies. `headers` go with every request,
+    and `params` into the query of every URL, where it has none of the name. `pool` says how many connections there are
+    and how long each is used, `connecting` how they are made. `auth`, `cookies`, `redirects`, `retries`, `hooks` and
+    `raise_for_status` hold for every request that does not name its own.
 
     A session belongs to the loop that first uses it; it is rebound when that loop is closed.
     """
@@ -67,33 +68,46 @@ class Session:
         base_url: str | None = None,
         tls: ssl.SSLContext | None = None,
         headers: HeadersLike | None = None,
+        params: Params | None = None,
         limits: Limits = Limits(),
         timeouts: Timeouts = Timeouts(),
-        max_connections: int = 100,
-        max_per_origin: int = 100,
+        pool: PoolLimits = PoolLimits(),
+        connecting: Connecting = Connecting(),
         auth: AuthLike | None = None,
         cookies: CookiesLike | None = None,
         redirects: Redirects | None = None,
         retries: Retries | None = None,
         hooks: Hooks | None = None,
+        raise_for_status: bool = False,
     ) -> None:
         if app is not None and unix is not None:
             raise UseError("Session(app=..., unix=...): give one of them")
         if tls is not None and not isinstance(tls, ssl.SSLContext):
             raise UseError(f"Session(tls={tls!r}): expected an ssl.SSLContext")
+        check_kinds(limits=limits, timeouts=timeouts, pool=pool, connecting=connecting)
+        check_faces(app=app, unix=unix, hooks=hooks)
         self._app = app
         self._unix_path = unix
         self._tls = tls
         self.limits = limits
         self.timeouts = timeouts
         self.headers = Headers(headers)
-        self._max = (max_connections, max_per_origin)
+        self._params = query_pairs(params) if params is not None else []
+        self._pool_limits = pool
+        self._connecting = connecting
         named = base_url is not None
         if base_url is None and (app is not None or unix is not None):
             base_url = "http://localhost"
-        self._base = None if base_url is None else URL(base_url)
+        self._base = None if base_url is None else base_of(base_url)
         shown, kept = _given(auth, cookies, self._base, named)
-        self.policies = make_policies(auth=shown, cookies=kept, redirects=redirects, retries=retries, hooks=hooks)
+        self.policies = make_policies(
+            auth=shown,
+            cookies=kept,
+            redirects=redirects,
+            retries=retries,
+            hooks=hooks,
+            raise_for_status=raise_for_status,
+        )
         self._places: dict[str, Place] = {}  # a session asks for the same few again and again; parsing is 6 us
         self._transports: Transports | None = None
         agent = (b"user-agent", f"toolkit/{__version__}".encode("ascii"))
@@ -146,7 +160,8 @@ class Session:
     def _ask(self, method: str, url: str, headers: HeadersLike | None, options: RequestOptions) -> Response:
         place = self._places.get(url) or self._find(url)
         if options and (params := options.get("params")) is not None:
-            place = Place(place.url.extend_query(query_pairs(params)), place.login)
+            where = place.url if not self._params else self._resolve(url)  # the session's come behind the request's
+            place = Place(with_params(where.extend_query(query_pairs(params)), self._params), place.login)
         return Response(self, method, place, encode_fields(headers) if headers else [], options)
 
     def __call__(
@@ -209,7 +224,7 @@ class Session:
         return EventSource(self, url, headers, options, last_id=last_id, retry=retry, attempts=attempts)
 
     def _find(self, url: str) -> Place:
-        place = Place(self._resolve(url))
+        place = Place(with_params(self._resolve(url), self._params))
         if len(self._places) >= URLS:
             self._places.clear()
         self._places[url] = place
@@ -243,17 +258,13 @@ class Session:
                 raise UseError("this Session is in use on another running event loop; one Session, one loop at a time")
             transports = None
         if transports is None:
-            pool: Pool[ClientConnection, asyncio.Future[Grant[ClientConnection]]] = Pool(*self._max)
-            transports = self._transports = Transports(
-                loop,
-                self.limits,
-                self.timeouts,
-                pool,
-                unix=self._unix_path,
-                tls=self._tls,
-                dial=None if self._app is None else self._app.new_connection,
-            )
+            transports = self._transports = self._new_transports(loop)
         return transports
+
+    def _new_transports(self, loop: asyncio.AbstractEventLoop) -> Transports:
+        memory = None if self._app is None else self._app.new_connection
+        dialer = Dialer(loop, self._connecting, memory=memory, unix=self._unix_path, tls=self._tls)
+        return Transports(loop, self.limits, self.timeouts, self._pool_limits, dialer)
 
 
 def _given(

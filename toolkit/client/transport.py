@@ -1,28 +1,36 @@
-"""Making and lending connections: the pool's decisions carried out."""
+"""Lending connections: the pool's decisions carried out.
+
+A place in the pool is taken before a connection is made, and belongs to whoever makes it until there is one, or until
+he fails; so a request may be cancelled wherever it waits, and nothing is lost or counted twice. A connection that turns
+out to be of no use when it is to be lent leaves its place to the one that is made instead.
+
+Idle connections need no deadline each: the pool's own lists are gone through when the first of them falls due.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ssl
-from typing import TYPE_CHECKING
+import math
+import sys
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from toolkit.client.connection import ClientConnection
-from toolkit.errors import ConnectError, ConnectTimeout, PoolTimeout, caused
+from toolkit.client.pool import Grant, Origin, Pool
+from toolkit.errors import ConnectError, Disconnected, PoolFull, PoolTimeout, caused
 from toolkit.protocol.aio.clock import Clock, Deadline
-from toolkit.protocol.aio.link import tune
-from toolkit.protocol.aio.memory import memory_pair
-from toolkit.protocol.aio.tls import TlsLink
 from toolkit.protocol.aio.watch import Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from toolkit.client.pool import Grant, Origin, Pool
+    from toolkit.client.dialing import Dialer
+    from toolkit.client.session_options import PoolLimits
     from toolkit.protocol.exchange import Exchange
     from toolkit.protocol.limits import Limits, Timeouts
 
 __all__ = ["Transports"]
+
+CLOSED: Final = "the session was closed before the request was sent"
+Waiter: TypeAlias = "asyncio.Future[Grant[ClientConnection]]"
+Grants: TypeAlias = "list[tuple[Waiter, Grant[ClientConnection]]]"
 
 
 class ClientWatch(Watch):
@@ -52,6 +60,40 @@ class ClientWatch(Watch):
         return deadlines[kind]
 
 
+class Idleness(Deadline):
+    """The ends of idle connections, whose queue is the pool."""
+
+    __slots__ = ("_next", "_owner")
+
+    def __init__(self, clock: Clock, owner: Transports) -> None:
+        super().__init__(clock, "keep_alive", None)
+        self._owner = owner
+        self._next = math.inf  # when the clock will ask
+
+    def begin(self, connection: ClientConnection) -> None:
+        """It is idle from now on."""
+        at = min(connection.idle_since + connection.patience, connection.retires)
+        if at < self._next:
+            self._next = at
+            self._clock.watch(self, at)
+
+    def expire(self, now: float) -> float | None:
+        """End those whose time has come; returns when the next one is due."""
+        late: list[ClientConnection] = []
+        first = math.inf
+        for line in self._owner.pool.idle.values():
+            for connection in line:
+                at = min(connection.idle_since + connection.patience, connection.retires)
+                if at <= now:
+                    late.append(connection)
+                elif at < first:
+                    first = at
+        for connection in late:
+            self._owner.drop(connection)
+        self._next = first
+        return None if first == math.inf else first
+
+
 class Transports:
     """The connections of one session on one event loop."""
 
@@ -60,111 +102,81 @@ class Transports:
         loop: asyncio.AbstractEventLoop,
         limits: Limits,
         timeouts: Timeouts,
-        pool: Pool[ClientConnection, asyncio.Future[Grant[ClientConnection]]],
-        *,
-        unix: str | None,
-        tls: ssl.SSLContext | None,
-        dial: Callable[[], asyncio.Protocol] | None,
+        most: PoolLimits,
+        dialer: Dialer,
     ) -> None:
         self.loop = loop
         self.clock = Clock(loop)
         self.watch = ClientWatch(self.clock, limits, timeouts)
         self.hold = self.clock.deadline("hold", timeouts.hold)
         self.watch.deadlines.append(self.hold)
-        self.pool = pool
-        self._unix_path = unix
-        self._tls = tls
-        self._dial = dial
+        self.pool: Pool[ClientConnection, Waiter] = Pool(most.connections, most.per_origin, most.waiting)
+        self.patience: float = math.inf if timeouts.keep_alive is None else float(timeouts.keep_alive)
+        self.most_uses: int = sys.maxsize if most.uses is None else most.uses
+        self._age: float = math.inf if most.age is None else float(most.age)
+        self._dialer = dialer
+        self._idleness = Idleness(self.clock, self)
         self._open: set[ClientConnection] = set()
         self.closed = False
+
+    def retirement(self) -> float:
+        """When a connection made now is not lent any more, on the loop's clock."""
+        return math.inf if self._age == math.inf else self.clock.time() + self._age
 
     def ready(self, origin: Origin) -> ClientConnection | None:
         """An idle connection, if there is one that nobody waits for."""
         while True:
             connection = self.pool.take(origin)
-            if connection is None or connection.usable:
-                return connection  # one that is ending: `gone` takes it out of the count
+            if connection is None or connection.fit(self.clock.time()):
+                return connection
+            self.drop(connection)
 
     async def acquire(self, origin: Origin, timeouts: Timeouts) -> ClientConnection:
-        """A connection for one exchange. Raises `PoolTimeout`, `ConnectTimeout`, `ConnectError`."""
+        """A connection for one exchange. Raises `PoolFull`, `PoolTimeout`, `ConnectTimeout`, `ConnectError`."""
         grant = self.pool.acquire(origin)
         if grant is None:
             grant = await self._wait(origin, timeouts.pool)
         self._evict(grant)
-        if grant.connection is not None:
-            if grant.connection.usable:
-                return grant.connection
-            return await self.acquire(origin, timeouts)  # it is ending; `gone` takes it out of the count
+        kept = grant.connection
+        if kept is not None:
+            if kept.fit(self.clock.time()):
+                return kept
+            self._open.discard(kept)  # its place is ours
+            kept.close()
         try:
-            connection = await self._connect(origin, timeouts.connect)
-            if connection.lost is not None or self.closed:
-                connection.close()
-                raise ConnectError(f"the connection to {origin.host}:{origin.port} ended as soon as it was made")
+            return await self._connect(origin, timeouts.connect)
         except BaseException:
             self._serve(self.pool.gone(origin, None))
             raise
+
+    async def _connect(self, origin: Origin, seconds: float | None) -> ClientConnection:
+        connection = ClientConnection(self, origin)
+        await self._dialer.dial(connection, seconds)
+        if self.closed:
+            connection.transport.abort()
+            raise Disconnected(CLOSED)
+        if connection.lost is not None:
+            raise ConnectError(f"the connection to {origin.host}:{origin.port} ended as soon as it was made")
         self._open.add(connection)
         return connection
 
     async def _wait(self, origin: Origin, seconds: float | None) -> Grant[ClientConnection]:
-        waiter: asyncio.Future[Grant[ClientConnection]] = self.loop.create_future()
+        if self.pool.crowded:
+            why = f"{self.pool.why(origin)}; {self.pool!r}"
+            raise PoolFull(f"no free connection to {_name(origin)}, and no place in line for one ({why})")
+        waiter: Waiter = self.loop.create_future()
         self.pool.wait(origin, waiter)
         try:
             async with asyncio.timeout(seconds):
                 return await waiter
         except BaseException as error:
             self.pool.leave(waiter)
-            if waiter.done() and not waiter.cancelled():  # granted in the same turn: pass it on
-                self._decline(waiter.result())
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._serve(self._declined(waiter.result()))  # granted in the same turn: pass it on
             if isinstance(error, TimeoutError):
-                raise caused(
-                    PoolTimeout(
-                        f"no free connection to {origin.host}:{origin.port} within {seconds} s ({self.pool!r})"
-                    ),
-                    None,
-                )
+                why = f"{self.pool.why(origin)}; {self.pool!r}"
+                raise caused(PoolTimeout(f"no free connection to {_name(origin)} within {seconds} s ({why})"), None)
             raise
-
-    async def _connect(self, origin: Origin, seconds: float | None) -> ClientConnection:
-        connection = ClientConnection(self, origin)
-        if self._dial is not None:
-            memory_pair(connection, self._dial())
-            return connection
-        where = self._unix_path if self._unix_path is not None else f"{origin.host}:{origin.port}"
-        tls = self._context() if origin.scheme == "https" else None
-        name, patience = (None, None) if tls is None else (origin.host, self.watch.timeouts.linger)
-        link: asyncio.BaseProtocol = connection if tls is None else TlsLink(connection)
-        try:
-            async with asyncio.timeout(seconds):
-                if self._unix_path is not None:
-                    transport, _ = await self.loop.create_unix_connection(
-                        lambda: link, self._unix_path, ssl=tls, server_hostname=name, ssl_shutdown_timeout=patience
-                    )
-                else:
-                    transport, _ = await self.loop.create_connection(
-                        lambda: link,
-                        origin.host,
-                        origin.port,
-                        ssl=tls,
-                        server_hostname=name,
-                        ssl_shutdown_timeout=patience,
-                    )
-        except TimeoutError:
-            raise caused(ConnectTimeout(f"no connection to {where} within {seconds} s"), None)
-        except ssl.SSLCertVerificationError as error:
-            raise caused(ConnectError(f"{where}: its certificate is not to be trusted: {error.verify_message}"), error)
-        except OSError as error:
-            raise caused(ConnectError(f"cannot connect to {where}: {error}"), error)
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            with contextlib.suppress(OSError, AttributeError):
-                tune(sock)
-        return connection
-
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
 
     def give_back(self, connection: ClientConnection) -> None:
         """Its exchange is over and it is good for another."""
@@ -174,6 +186,8 @@ class Transports:
         served = self.pool.give_back(connection.origin, connection)
         if served:
             self._serve(served)
+        else:
+            self._idleness.begin(connection)
 
     def gone(self, connection: ClientConnection) -> None:
         """It ended."""
@@ -181,20 +195,34 @@ class Transports:
             self._open.discard(connection)
             self._serve(self.pool.gone(connection.origin, connection))
 
-    def _serve(self, grants: list[tuple[asyncio.Future[Grant[ClientConnection]], Grant[ClientConnection]]]) -> None:
-        for waiter, grant in grants:
-            if not waiter.done():
-                waiter.set_result(grant)
-            else:
-                self._decline(grant)
+    def drop(self, connection: ClientConnection) -> None:
+        """Close one that nobody uses; its place is free at once."""
+        self.gone(connection)
+        connection.close()
 
-    def _decline(self, grant: Grant[ClientConnection]) -> None:
+    def _serve(self, grants: Grants) -> None:
+        while grants:
+            more: Grants = []
+            for waiter, grant in grants:
+                if not waiter.done():
+                    waiter.set_result(grant)
+                else:
+                    more += self._declined(grant)
+            grants = more
+
+    def _declined(self, grant: Grant[ClientConnection]) -> Grants:
         """Nobody is there to take it: what it evicts goes all the same, the rest goes to the next in line."""
         self._evict(grant)
-        if grant.connection is not None:
-            self.give_back(grant.connection)
-        else:
-            self._serve(self.pool.gone(grant.origin, None))
+        connection = grant.connection
+        if connection is None:
+            return self.pool.gone(grant.origin, None)
+        if self.closed:
+            connection.close()
+            return []
+        served = self.pool.give_back(grant.origin, connection)
+        if not served:
+            self._idleness.begin(connection)
+        return served
 
     def _evict(self, grant: Grant[ClientConnection]) -> None:
         if grant.evict is not None:
@@ -202,8 +230,13 @@ class Transports:
             grant.evict.close()
 
     async def close(self) -> None:
-        """End every connection; running exchanges get `Disconnected`."""
+        """End every connection; running exchanges, and those that wait for a connection, get `Disconnected`."""
         self.closed = True
+        self._dialer.close()
+        for _, waiter in self.pool.waiting:
+            self.pool.leave(waiter)
+            if not waiter.done():
+                waiter.set_exception(Disconnected(CLOSED))
         for connection in list(self._open):
             if connection.exchange is None:
                 connection.close()
@@ -213,3 +246,7 @@ class Transports:
             if self._open:
                 await asyncio.sleep(0)
         self.clock.close()
+
+
+def _name(origin: Origin) -> str:
+    return f"{origin.host}:{origin.port}"

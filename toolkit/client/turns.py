@@ -89,6 +89,7 @@ def make_turns(
         redirects=redirects,
         retries=options.get("retries", shared.retries),
         hooks=shared.hooks,
+        raise_for_status=options.get("raise_for_status", shared.raise_for_status),
     )
     return Turns(policies) if policies.any() or options.get("expect_continue", False) else None
 
@@ -179,6 +180,11 @@ class Turns:
                 raise
             return again
         return await self._again(x)
+
+    def refuses(self, x: Response) -> bool:
+        """The last answer's status is to be an error."""
+        status = x.status
+        return self._policies.raise_for_status and status is not None and status >= 400
 
     # -- what goes with a request ------------------------------------------------------------------------------
 

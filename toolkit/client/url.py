@@ -7,11 +7,16 @@ anew and its dot segments are not touched (an S3 key may be called `../x`).
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from yarl import URL
 
-__all__ = ["join_url", "parse_url", "shown_url"]
+from toolkit.errors import UseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["base_of", "join_url", "parse_url", "shown_url", "with_params"]
 
 LEGAL: Final = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")  # RFC 3986 2
 ORIGIN: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@]*@)?([^/?#]*)")
@@ -27,6 +32,24 @@ def parse_url(text: str) -> URL:
     if origin is not None:
         text = origin[1].lower() + (origin[2] or "") + origin[3].lower() + text[origin.end() :]
     return URL(text, encoded=True)
+
+
+def base_of(text: object) -> URL:
+    """A `base_url`. Raises `UseError` for what leads nowhere."""
+    try:
+        base = URL(text) if isinstance(text, str) else None
+    except ValueError:
+        base = None
+    if base is None or base.scheme not in ("http", "https") or not base.raw_host:
+        shown = LOGIN.sub("//***@", text, count=1) if isinstance(text, str) else text  # messages end up in logs
+        raise UseError(f"base_url={shown!r}: expected http:// or https:// and a host, as text")
+    return base
+
+
+def with_params(url: URL, defaults: Sequence[tuple[str, str]]) -> URL:
+    """`defaults` added to the query, but for names that it has already."""
+    missing = [pair for pair in defaults if pair[0] not in url.query]
+    return url.extend_query(missing) if missing else url
 
 
 def join_url(base: URL, text: str) -> URL:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import pytest
 
 from tests.helpers.raw import PATIENCE
 from tests.helpers.tls import client_context, server_context
-from toolkit.protocol.aio.link import _UVLOOP, KEEPALIVE, caps_of, peer_of, reset_transport, tune
+from toolkit.protocol.aio.link import _UVLOOP, KEEPALIVE, caps_of, peer_of, reset_transport, stirs, tune
 from toolkit.protocol.aio.memory import memory_pair
 from toolkit.protocol.wire import Caps
 
@@ -138,3 +139,41 @@ async def test_a_reset_is_seen_as_one() -> None:
             async with asyncio.timeout(PATIENCE):
                 with pytest.raises(ConnectionResetError):
                     await loop.sock_recv(sock, 1)
+
+
+@pytest.mark.parametrize("what", ["bytes", "fin", "reset"])
+async def test_what_has_come_is_seen_before_the_loop_reads_it(what: str) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        transport, held = await loop.create_connection(Held, *listener.getsockname())
+        sock, _ = await loop.sock_accept(listener)
+        with sock:
+            assert not stirs(transport)
+            if what == "bytes":
+                sock.send(b"x")
+            elif what == "fin":
+                sock.shutdown(socket.SHUT_WR)
+            else:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sock.close()
+            assert stirs(transport)  # in the same turn of the loop: on the machine itself it is there at once
+        transport.abort()
+        await held.over.wait()
+
+
+async def test_a_link_without_a_socket_never_stirs() -> None:
+    near, far = memory_pair(Held(), Held())
+    far.write(b"x")
+    assert not stirs(near)
+    near.abort()
+    await asyncio.sleep(0)
+
+
+async def test_a_closed_link_stirs() -> None:
+    near, far = socket.socketpair()
+    with far:
+        transport, held = await asyncio.get_running_loop().create_unix_connection(Held, sock=near)
+        transport.abort()
+        await held.over.wait()
+        assert stirs(transport) or transport.get_extra_info("socket") is None

@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from toolkit.client.session import Session
+from toolkit.client.session_options import PoolLimits
 from toolkit.errors import ConnectError, Disconnected, RemoteProtocolError, ToolkitError
 from toolkit.other.bench.load import FIRST_PAUSE, LONGEST_PAUSE, Load, failure
 from toolkit.other.bench.options import Options, tls_context
@@ -172,8 +173,7 @@ class DuplexLoad(Load):
             tls=tls_context(options),
             headers=options.headers,
             timeouts=Timeouts(connect=options.timeout, read=None, write=None),
-            max_connections=options.connections,
-            max_per_origin=options.connections,
+            pool=PoolLimits(connections=options.connections, per_origin=options.connections),
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self._tries = 0  # streams that were opened, or failed

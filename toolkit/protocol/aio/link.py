@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
 import sys
@@ -13,7 +14,7 @@ from toolkit.protocol.wire import Caps
 if TYPE_CHECKING:
     from asyncio import BaseTransport, Transport
 
-__all__ = ["caps_of", "peer_of", "reset_transport", "tune"]
+__all__ = ["caps_of", "peer_of", "reset_transport", "stirs", "tune"]
 
 _LINUX: Final = sys.platform == "linux"
 _TCP: Final = Caps(half_close=True, reset=True, zero_copy=_LINUX)
@@ -53,6 +54,21 @@ def peer_of(transport: BaseTransport) -> tuple[str, int]:
     if isinstance(peer, tuple) and len(peer) >= 2:
         return str(peer[0]), int(peer[1])
     return "", 0
+
+
+def stirs(transport: BaseTransport) -> bool:
+    """Bytes or an end have come on this link and the loop has not got round to them; never of one without a socket."""
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return False
+    try:
+        if not hasattr(select, "poll"):  # Windows
+            return bool(select.select([sock], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(sock.fileno(), select.POLLIN | getattr(select, "POLLRDHUP", 0))
+        return bool(poll.poll(0))
+    except (OSError, ValueError):  # it is closed
+        return True
 
 
 def tune(sock: socket.socket) -> None:
