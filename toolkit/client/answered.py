@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from toolkit.client.progress import Progress
     from toolkit.protocol.cookies import Cookie
     from toolkit.protocol.links import Link
 
@@ -104,7 +103,7 @@ class AnsweredRequest(SentRequest):
         path: str | os.PathLike[str] = ".",
         *,
         resume: bool = True,
-        progress: bool | Callable[[Progress], object] = False,
+        progress: bool | Callable[[int, int | None], object] = False,
         overwrite: bool | None = None,
         fsync: bool = False,
         attempts: int = 5,
@@ -114,8 +113,9 @@ class AnsweredRequest(SentRequest):
         `path` is a file's, or a folder's, in which `get_filename()` names it. Until all is there the bytes are in
         `name.toolkit-part` beside it. `resume`: what an earlier call, or a connection that broke, left of the same URL
         is gone on with, by Range and If-Range, in at most `attempts` requests. `progress`: True shows a bar where
-        standard error is a terminal; a function is called with each `Progress`. `overwrite` None: a file that you named
-        is replaced, one that the server named is not. `fsync`: it is on the disk when this returns.
+        standard error is a terminal; a function is called with the bytes that are here, and of how many. `overwrite`
+        None: a file that you named is replaced, one that the server named is not. `fsync`: it is on the disk when this
+        returns.
 
         Raises `StatusError` where the status is no 2xx, `RemoteProtocolError` for wrong lengths, ranges and digests,
         `OSError` for what the file system refuses (`FileExistsError`, no space, ...), and what a request raises.

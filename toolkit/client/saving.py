@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SaveOptions", "save"]
 
-Told: TypeAlias = "Callable[[Progress], object]"
+Told: TypeAlias = "Callable[[int, int | None], object]"
 LOST = (Disconnected, NetworkError, ReadTimeout)
 ATTEMPTS = 5  #: requests for one file. curl's --retry and wget's --tries are asked for by number; wget's default is 20
 
@@ -67,7 +67,7 @@ class SaveOptions:
         if type(self.attempts) is not int or self.attempts < 1:
             raise UseError(f"save(attempts={self.attempts!r}): expected a whole number of requests from 1 on")
         if not isinstance(self.progress, bool) and not callable(self.progress):
-            raise UseError(f"save(progress={self.progress!r}): expected True, False, or a function of one Progress")
+            raise UseError(f"save(progress={self.progress!r}): expected True, False, or a function of two numbers")
 
 
 async def save(x: AnsweredRequest, options: SaveOptions) -> Path:
@@ -101,8 +101,9 @@ class Saving:
         self._corrupt = False
         self._size: int | None = None
         self._resumed = 0
-        self._bar = ProgressBar() if options.progress is True else None
-        self._tell: Told | None = self._bar if self._bar is not None else options.progress or None  # type: ignore[assignment]
+        told = options.progress
+        self._bar = ProgressBar() if told is True else None
+        self._tell: Told | None = None if isinstance(told, bool) else told
         check_target(path if self._folder is None else path / "any", overwrite=self._overwrite or path.is_dir())
         if self._folder is None and not x._started:
             self._open(path)
@@ -244,8 +245,7 @@ class Saving:
         self._show(part)
         async for data in x:
             await part.write(data)
-            if self._tell is not None:
-                self._show(part)
+            self._show(part)
         await part.flush()
 
     async def _checked(self, x: Response, part: PartFile, step: Step) -> bool:
@@ -276,8 +276,10 @@ class Saving:
                 raise RemoteProtocolError(x._say(f"save(): the bytes that came are not those of its {field} field"))
 
     def _show(self, part: PartFile) -> None:
-        if self._tell is not None:
-            self._tell(Progress(part.target.name, part.size, self._size, self._resumed))
+        if self._bar is not None:
+            self._bar(Progress(part.target.name, part.size, self._size, self._resumed))
+        elif self._tell is not None:
+            self._tell(part.size, self._size)
 
     def show_end(self) -> None:
         """The bar's last line."""
