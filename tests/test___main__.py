@@ -32,7 +32,7 @@ def test_the_help_lists_the_subcommands(capsys: pytest.CaptureFixture[str]) -> N
         main(["--help"])
     assert ended.value.code == 0
     out = capsys.readouterr().out
-    assert all(f"  {name}  {command.about}\n" in out for name, command in COMMANDS.items())
+    assert all(f"  {name:<7}  {command.about}\n" in out for name, command in COMMANDS.items())
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -50,7 +50,7 @@ def test_a_mistake_is_one_line_and_2(arguments: list[str], capsys: pytest.Captur
     told = capsys.readouterr().err
     assert told.startswith("toolkit: ")
     assert told.count("\n") == 1
-    assert "expected one of: bench" in told
+    assert "expected one of: get, post, put, patch, delete, head, options, request, bench" in told
 
 
 def test_arguments_and_the_exit_status_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:

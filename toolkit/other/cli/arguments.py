@@ -21,7 +21,7 @@ exit status, by curl's numbers: 0 done; 2 wrong arguments; 3 no URL; 6 name not 
 off; 22 status 400 or above (with -f); 23 output; 26 input; 28 time limit; 35 TLS; 47 redirects; 52 no answer; 56
 connection broke; 60 certificate; 130 interrupted. docs/command-line.md has the rest.
 """
-METHOD: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+METHOD: Final = re.compile(r"(?!-)[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 SECONDS: Final = 86400.0 * 365
 
 
@@ -59,6 +59,7 @@ class Command:
     key: str | None = None
     max_time: float | None = None
     connect_timeout: float = 10.0
+    retry: int = 0
     agent: str | None = None
     referer: str | None = None
     cookies: list[str] = field(default_factory=list)
@@ -266,6 +267,13 @@ def _add_connection(made: Parser) -> None:
     add("--key", metavar="FILE", help="its key, where that is another file")
     add("-m", "--max-time", type=_seconds, metavar="SECONDS", help="for all of a URL; no limit without")
     add("--connect-timeout", type=_seconds, default=10.0, metavar="SECONDS", help="until it is connected; 10 without")
+    add(
+        "--retry",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="again, so many times, after 408, 429, 502 to 504 and no answer; no POST, no PATCH",
+    )
     add("--unix-socket", metavar="PATH", help="connect there")
 
 

@@ -15,6 +15,7 @@ from toolkit.other.cli.statuses import Exit, Stop
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from toolkit.client.multipart import Files
     from toolkit.client.options import RequestOptions
     from toolkit.other.cli.arguments import Command, Piece
 
@@ -50,7 +51,7 @@ def body_of(command: Command) -> Outbound:
             return Outbound({"body": data}, JSON)
         if kind in ("form", "form-string"):
             parts = [_part(piece) for piece in command.pieces]
-            return Outbound(cast("RequestOptions", {"files": parts}))
+            return Outbound({"files": cast("Files", parts)})
         return Outbound({"body": joined(command.pieces)}, [FORM])
     except OSError as error:
         raise Stop(Exit.READ, f"cannot read {error.filename or 'standard input'}: {error.strerror}") from error
@@ -107,7 +108,7 @@ def _part(piece: Piece) -> tuple[str, object]:
     content, said = _attributes(value)
     if content.startswith("@"):
         path = content[1:]
-        source = read_pieces(Channel("stdin")) if path == "-" else Path(path)
+        source = read_pieces(STDIN) if path == "-" else Path(path)
         if isinstance(source, Path):
             with open(source, "rb"):  # told before anything is sent
                 pass
@@ -130,17 +131,20 @@ def _attributes(value: str) -> tuple[str, dict[str, str]]:
 
 
 def _upload(name: str) -> Outbound:
-    if name != "-":
-        return Outbound({"body": open(name, "rb")})
-    mode = os.fstat(STDIN).st_mode
-    if stat.S_ISREG(mode):
-        return Outbound({"body": sys.stdin.buffer})
-    return Outbound({"body": read_pieces(Channel("stdin"))}, live=True)
+    if name == "-":
+        regular = stat.S_ISREG(os.fstat(STDIN).st_mode)
+        return Outbound({"body": sys.stdin.buffer}) if regular else Outbound({"body": read_pieces(STDIN)}, live=True)
+    file = os.open(name, os.O_RDONLY)  # told before anything is sent
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        return Outbound({"body": Path(name)})
+    return Outbound({"body": read_pieces(file)}, live=True)  # a pipe or a device; it is closed when the program ends
 
 
-async def read_pieces(channel: Channel) -> AsyncIterator[bytes]:
-    """Standard input as it comes: a line at a terminal, whatever a pipe has."""
-    while data := await channel.call(lambda: os.read(STDIN, PIECE)):
+async def read_pieces(descriptor: int) -> AsyncIterator[bytes]:
+    """What comes, as it comes: a line at a terminal, whatever a pipe has."""
+    channel = Channel("input")
+    while data := await channel.call(lambda: os.read(descriptor, PIECE)):
         yield data
 
 

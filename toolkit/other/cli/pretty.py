@@ -30,7 +30,7 @@ class Colours:
         self.on = on
 
     def _in(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.on else text
+        return f"\x1b[{code}m{text}\x1b[0m" if self.on and text else text
 
     def key(self, text: str) -> str:
         """A field's name, a JSON object's key."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-from toolkit.client.progress import ProgressBar
 from toolkit.client.redirects import Redirects
+from toolkit.client.retries import Retries
 from toolkit.client.url import join_url, parse_url
 from toolkit.errors import LocalProtocolError, StatusError, UseError
 from toolkit.other.cli.body import Outbound, body_of, joined, upload_url
@@ -90,10 +90,11 @@ def _user(command: Command, url: str) -> bytes | None:
     """`user:password`: that of -u, else the URL's own."""
     if command.user is not None:
         return os.fsencode(command.user)
-    where = parse_url(url)
-    if where.raw_user is None:
-        return None
-    return f"{unquote(where.raw_user)}:{unquote(where.raw_password or '')}".encode()
+    try:
+        name, password = parse_url(url).raw_user, parse_url(url).raw_password
+    except ValueError:
+        return None  # no URL at all, as the session will say
+    return None if name is None else f"{unquote(name)}:{unquote(password or '')}".encode()
 
 
 def head_of(x: Response) -> tuple[str, Fields]:
@@ -110,13 +111,14 @@ class Transfer:
         self._given = url
         self._url = upload_url(url if "://" in url or command.unix_socket else f"http://{url}", command.upload)
         if command.as_query and command.pieces:
-            path, mark, query = self._url.partition("?")
-            pairs = "&".join(one for one in (query, joined(command.pieces).decode("latin-1")) if one or not mark)
-            self._url = f"{path}?{pairs}"
+            path, _, query = self._url.partition("?")
+            pairs = joined(command.pieces).decode("latin-1")
+            self._url = f"{path}?{query}&{pairs}" if query else f"{path}?{pairs}"
         self._output = output
         self._stdout = Output(colour=command.colour, forced=output == "-")
         self._x: Response | None = None
         self._saved: Path | None = None
+        self._size = 0  # bytes of the body that were written
         self._began = time.monotonic()
 
     async def run(self) -> int:
@@ -152,10 +154,7 @@ class Transfer:
 
     def _shown(self) -> str:
         """The URL without its password."""
-        try:
-            url = parse_url(self._url)
-        except ValueError:
-            return self._url
+        url = parse_url(self._url)
         return str(url.with_password("***") if url.raw_password is not None else url)
 
     def _headers(self) -> Headers:
@@ -163,7 +162,7 @@ class Transfer:
 
     def _done(self, status: int, text: str) -> Done:
         x, seconds = self._x, time.monotonic() - self._began
-        size = self._saved.stat().st_size if self._saved is not None and self._saved.exists() else self._stdout.size
+        size = self._size
         headers = self._headers()
         where = headers.get("location")
         return Done(
@@ -194,8 +193,9 @@ class Transfer:
         target = self._target()
         try:
             fields = request_fields(command, self._url, outbound)
-            if target is not None and "accept-encoding" not in {name.lower() for name, _ in fields}:
-                fields.append(("accept-encoding", "identity"))  # so that it can be gone on with
+            ranged = target is not None or command.range is not None
+            if ranged and "accept-encoding" not in {name.lower() for name, _ in fields}:
+                fields.append(("accept-encoding", "identity"))  # parts are of what is sent: half a gzip is no half
             x = self._x = self._session.request(command.method, self._url, fields, **self._options(outbound))
         except (UseError, ValueError) as error:
             raise Stop(Exit.URL, str(error).partition("; give Session")[0]) from error
@@ -212,6 +212,8 @@ class Transfer:
         most = self._command.most_redirects
         if self._command.follow:
             options["redirects"] = Redirects() if most is None else Redirects(most=most)
+        if self._command.retry:
+            options["retries"] = Retries(attempts=self._command.retry + 1, backoff=1)
         return options
 
     def _target(self) -> Path | None:
@@ -255,19 +257,17 @@ class Transfer:
                 for one in [*x.history, x]:
                     line, fields = head_of(one)
                     await out.write(head_text(line, fields, one.status or 0, out.colours).encode("latin-1", "replace"))
-            await out.body(x, live=live)
-            self._stdout.size = out.size
+            try:
+                await out.body(x, live=live)
+            finally:
+                self._size = out.size
         finally:
             if failed and sys.exc_info()[0] is None:
                 raise StatusError(x._say(f"answered {status} {x.reason}"), status, x)
 
     async def _save(self, x: Response, target: Path) -> None:
-        silent = self._command.silent
-        bar = ProgressBar(live=False if silent else None)
-        try:
-            self._saved = await x.save(target, progress=bar)
-        finally:
-            bar.ended()
+        self._saved = await x.save(target, progress=not self._command.silent)
+        self._size = self._saved.stat().st_size
 
     def _opened(self, x: Response, target: Path) -> Output:
         """A device; or a file for what is no 2xx, which is not gone on with."""
