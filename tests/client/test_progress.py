@@ -42,6 +42,11 @@ def test_a_line_without_a_size() -> None:
     assert progress_line(Progress("a", 2048, None, 0), 1024, 80) == "a  2.0 KiB  1.0 KiB/s"
 
 
+def test_the_first_line_knows_no_rate() -> None:
+    assert progress_line(Progress("a", 0, 10, 0), None, 40) == "a    0%  0 B of 10 B"
+    assert progress_line(Progress("a", 5, None, 0), None, 80) == "a  5 B"
+
+
 def test_a_narrow_terminal_gets_figures_alone() -> None:
     line = progress_line(Progress("a-long-name-of-a-file.iso", 1, 4, 0), 0, 45)
     assert "[" not in line

@@ -50,16 +50,19 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def progress_line(progress: Progress, rate: float, width: int, *, ended: bool = False) -> str:
-    """One line of less than `width` columns; `rate` in bytes a second."""
+def progress_line(progress: Progress, rate: float | None, width: int, *, ended: bool = False) -> str:
+    """One line of less than `width` columns; `rate` in bytes a second, None: not known yet."""
     done, total = progress.done, progress.total
+    speed = "" if rate is None else f"  {amount(rate)}/s"
     if total is None:
-        figures = f"{amount(done)}  {amount(rate)}/s"
+        figures = f"{amount(done)}{speed}"
         bar = ""
     else:
         part = min(1.0, done / total) if total else 1.0
-        left = "" if ended else f"  {duration((total - done) / rate)} left" if rate > 0 else "  stalled"
-        figures = f"{int(part * 100):3}%  {amount(done)} of {amount(total)}  {amount(rate)}/s{left}"
+        left = ""
+        if not ended and rate is not None:
+            left = f"  {duration((total - done) / rate)} left" if rate > 0 else "  stalled"
+        figures = f"{int(part * 100):3}%  {amount(done)} of {amount(total)}{speed}{left}"
         room = min(WIDEST, width - len(figures) - 24)
         bar = f"[{'#' * int(part * room):.<{room}}] " if room >= NARROWEST else ""
     room = width - len(bar) - len(figures) - 3
@@ -108,7 +111,7 @@ class ProgressBar:
         while len(times) > 2 and now - times[0][0] > WINDOW:
             times.popleft()
         seconds = now - times[0][0]
-        self._draw(progress, (progress.done - times[0][1]) / seconds if seconds > 0 else 0.0)
+        self._draw(progress, (progress.done - times[0][1]) / seconds if seconds > 0 else None)
 
     def ended(self) -> None:
         """The last line, with the mean rate, stays."""
@@ -118,7 +121,7 @@ class ProgressBar:
             self._stream.write("\n")
             self._stream.flush()
 
-    def _draw(self, progress: Progress, rate: float, *, ended: bool = False) -> None:
+    def _draw(self, progress: Progress, rate: float | None, *, ended: bool = False) -> None:
         width = shutil.get_terminal_size().columns if self._width is None else self._width
         self._stream.write(f"\r\033[K{progress_line(progress, rate, width, ended=ended)}")
         self._stream.flush()
