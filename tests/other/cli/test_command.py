@@ -34,7 +34,9 @@ def process(*words: str, **options: object) -> Iterator[subprocess.Popen[bytes]]
         "stderr": subprocess.PIPE,
         **options,
     }
-    with subprocess.Popen([sys.executable, "-m", "toolkit", *words], cwd=ROOT, **pipes) as running:  # type: ignore[call-overload]
+    with subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-m", "toolkit", *words], cwd=ROOT, **pipes
+    ) as running:  # type: ignore[call-overload]
         try:
             yield running
         finally:
@@ -44,6 +46,16 @@ def process(*words: str, **options: object) -> Iterator[subprocess.Popen[bytes]]
 def end(running: subprocess.Popen[bytes], data: bytes | None = None) -> tuple[int, bytes, bytes]:
     out, err = running.communicate(data, timeout=PATIENCE)
     return running.returncode, out, err
+
+
+def status_of(running: subprocess.Popen[bytes]) -> int:
+    """Its exit status; one that does not end is made to say where it is."""
+    try:
+        return running.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        running.send_signal(signal.SIGABRT)
+        assert running.stderr is not None, "it does not end"
+        pytest.fail(f"it does not end: {running.stderr.read().decode()}")
 
 
 def streams(running: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
@@ -84,7 +96,7 @@ def test_ctrl_c_is_130(site: Site) -> None:
         into.flush()
         assert out.readline() == b"x\n"
         running.send_signal(signal.SIGINT)
-        assert running.wait(PATIENCE) == 130
+        assert status_of(running) == 130
 
 
 def test_a_reader_that_leaves_ends_it_without_a_word(site: Site) -> None:
@@ -96,7 +108,7 @@ def test_a_reader_that_leaves_ends_it_without_a_word(site: Site) -> None:
         out.close()
         into.write(b"y\n")
         into.flush()
-        assert running.wait(PATIENCE) == 23
+        assert status_of(running) == 23
         assert running.stderr is not None
         assert running.stderr.read() == b""
 
@@ -129,7 +141,7 @@ def all_of(looking: int) -> bytes:
 def test_a_terminal_gets_json_laid_out_and_in_colours(site: Site) -> None:
     with at_a_terminal("get", "-i", f"{site.url}/show") as (running, looking):
         shown = all_of(looking)
-        assert running.wait(PATIENCE) == 0
+        assert status_of(running) == 0
     assert b"\x1b[1;32mHTTP/1.1 200 OK\x1b[0m\r\n" in shown
     assert b'{\r\n  \x1b[36m"method"\x1b[0m: \x1b[32m"GET"\x1b[0m,\r\n' in shown
 
@@ -137,7 +149,7 @@ def test_a_terminal_gets_json_laid_out_and_in_colours(site: Site) -> None:
 def test_a_terminal_is_not_shown_what_is_no_text(site: Site) -> None:
     with at_a_terminal("get", f"{site.url}/binary") as (running, looking):
         shown = all_of(looking)
-        assert running.wait(PATIENCE) == 23
+        assert status_of(running) == 23
     assert b"PNG" not in shown
     assert b"-o FILE saves it" in shown
 
@@ -146,7 +158,7 @@ def test_a_terminal_shows_a_bar_and_a_pipe_none(site: Site, tmp_path: Path) -> N
     words = ("get", f"{site.url}/status/200", "-o", f"{tmp_path}/a")
     with at_a_terminal(*words) as (running, looking):
         assert b"100%  10 B of 10 B" in all_of(looking)
-        assert running.wait(PATIENCE) == 0
+        assert status_of(running) == 0
     with process(*words) as running:
         assert end(running) == (0, b"", b"")
 
@@ -158,7 +170,7 @@ def test_lines_typed_at_a_terminal_go_at_once(site: Site) -> None:
         while shown.count(b"typed") < 2:  # the terminal's own echo, and the server's
             shown += os.read(looking, 100)
         os.write(looking, b"\x04")
-        assert running.wait(PATIENCE) == 0
+        assert status_of(running) == 0
 
 
 def test_a_password_is_not_asked_for_without_a_terminal(site: Site) -> None:
