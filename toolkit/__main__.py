@@ -16,13 +16,23 @@ __all__ = ["COMMANDS", "Subcommand", "main"]
 
 
 class Subcommand(NamedTuple):
-    """`module` has a `main(arguments)` that returns the exit status."""
+    """`module` has a `main(arguments)` that returns the exit status; `first` stand before what follows the name."""
 
     module: str
     about: str
+    first: tuple[str, ...] = ()
 
 
+CLIENT: Final = "toolkit.other.cli.command"
 COMMANDS: Final = {
+    "get": Subcommand(CLIENT, "ask for a URL, and show or save the answer", ("GET",)),
+    "post": Subcommand(CLIENT, "send data, a form, a file or standard input", ("POST",)),
+    "put": Subcommand(CLIENT, "likewise, to store it", ("PUT",)),
+    "patch": Subcommand(CLIENT, "likewise, to change what is there", ("PATCH",)),
+    "delete": Subcommand(CLIENT, "remove what a URL names", ("DELETE",)),
+    "head": Subcommand(CLIENT, "show an answer's head alone", ("HEAD",)),
+    "options": Subcommand(CLIENT, "ask what may be asked", ("OPTIONS",)),
+    "request": Subcommand(CLIENT, "any other method: toolkit request METHOD URL"),
     "bench": Subcommand("toolkit.other.bench.command", "load an HTTP server and show how it answers"),
     "openapi": Subcommand("toolkit.other.openapi", "print the description of an application's interface"),
 }
@@ -56,8 +66,9 @@ def parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the subcommand. Returns its exit status; raises SystemExit for wrong arguments and for --help."""
     given = parser().parse_args(arguments)
-    subcommand: Callable[[Sequence[str]], int] = import_module(COMMANDS[given.command].module).main
-    return subcommand(given.arguments)
+    called = COMMANDS[given.command]
+    subcommand: Callable[[Sequence[str]], int] = import_module(called.module).main
+    return subcommand([*called.first, *given.arguments])
 
 
 if __name__ == "__main__":

@@ -528,3 +528,36 @@ async def test_a_grant_that_nobody_takes_closes_what_it_evicted() -> None:
         assert await ask(http, f"{THREE[2]}/quick") == b"quick"
         await turns(5)
         assert repr(http) == "<Session <Pool 1 of 1 open, 1 idle, 0 waiting>>"
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix", "tls"])
+async def test_a_session_that_is_closed_has_no_connection_left(kind: str) -> None:
+    """A loop that ends in the middle of TLS's goodbye breaks off with an error of its own."""
+    web = App(port=0)
+
+    @web.get("/")
+    async def answer(r: Request) -> str:
+        return "x"
+
+    async with served(web, kind) as here:
+        http = here.session()
+        _ = await http.get(f"{here.url}/")
+        transports = http.bound()
+        assert len(transports._open) == 1
+        await http.close()
+        assert not transports._open
+
+
+async def test_a_peer_that_never_says_goodbye_is_not_waited_for_without_end() -> None:
+    async with raw_server("tls") as peer, peer.session(timeouts=Timeouts(linger=0.01)) as http:
+        asking = asyncio.ensure_future(_asked(http, peer.url))
+        raw = await peer.accept()
+        await raw.until(b"\r\n\r\n")
+        await raw.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        await asking
+        async with asyncio.timeout(PATIENCE):
+            await http.close()
+
+
+async def _asked(http: Session, url: str) -> None:
+    _ = await http.get(f"{url}/")

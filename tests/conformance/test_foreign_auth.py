@@ -172,7 +172,8 @@ async def test_apache_refuses_a_wrong_password_once() -> None:
 
 
 async def test_many_at_a_time_and_over_redirects() -> None:
-    async with apache() as url, Session(base_url=url, auth=Digest("Mufasa", PASSWORD), pool=PoolLimits(per_origin=4)) as http:
+    pool = PoolLimits(per_origin=4)
+    async with apache() as url, Session(base_url=url, auth=Digest("Mufasa", PASSWORD), pool=pool) as http:
         answers = await asyncio.gather(*(http.get("/digest/away", follow_redirects=True) for _ in range(20)))
         assert {(answer.status, await answer.text()) for answer in answers} == {(200, "welcome to digest")}
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.protocol.disposition import content_disposition
+from toolkit.protocol.disposition import content_disposition, disposition_filename, safe_filename
 from toolkit.protocol.headers import encode_fields
 
 
@@ -64,3 +64,89 @@ def test_any_name_may_be_sent_and_is_read_again(name: str) -> None:
         assert read not in ("", ".", "..")
     if name.isalnum():
         assert (unquote(extended) or plain) == name
+
+
+# Read
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "expected"),
+    [
+        ("6266 5", "Attachment; filename=example.html", "example.html"),
+        ("6266 5", 'INLINE; FILENAME= "an example.html"', "an example.html"),
+        ("6266 5", "attachment; filename*= UTF-8''%e2%82%ac%20rates", "\u20ac rates"),
+        ("6266 5", "attachment; filename=\"EURO rates\"; filename*=utf-8''%e2%82%ac%20rates", "\u20ac rates"),
+        ("6266 4.3", "attachment; filename*=utf-8''a; filename=b", "a"),
+        ("6266 4.3 (the second cannot be read)", "attachment; filename=b; filename*=utf-8''%E4", "b"),
+        ("6266 4.3 (another charset)", "attachment; filename=b; filename*=koi8-r''%C1", "b"),
+        ("6266 4.1", "attachment", None),
+        ("6266 4.1", "", None),
+        ("6266 4.1 (no type)", ";filename=a", "a"),
+        ("6266 4.1", "attachment; creation-date=x; filename=a", "a"),
+        ("6266 4.1 (of two the first)", "attachment; filename=a; filename=b", "a"),
+        ("6266 4.1 (a bare value)", "attachment; filename=foo bar.html", "foo bar.html"),
+        ("6266 4.1 (a comma in it)", "attachment; filename=foo,bar.html", "foo,bar.html"),
+        ("6266 4.1 (not closed)", 'attachment; filename="foo.html', "foo.html"),
+        ("6266 4.1 (empty)", 'attachment; filename=""', ""),
+        ("9110 5.6.4", 'attachment; filename="f\\oo \\"b\\".html"', 'foo "b".html'),
+        ("6266 D (escapes are none)", 'attachment; filename="a%20b"', "a%20b"),
+        ("6266 C.3 (no encoded words)", 'attachment; filename="=?UTF-8?Q?a?="', "=?UTF-8?Q?a?="),
+        ("6266 C.1 (UTF-8 as it is)", 'attachment; filename="\u00c3\u00a4"', "\u00e4"),
+        ("6266 C.1 (ISO-8859-1)", 'attachment; filename="\u00e4"', "\u00e4"),
+        ("7578 4.2 (another parameter of that name)", "attachment; xfilename=a", None),
+    ],
+)
+def test_a_name_is_read(section: str, value: str, expected: str | None) -> None:
+    assert disposition_filename(value) == expected, section
+
+
+@given(st.text(max_size=40))
+def test_what_one_end_says_the_other_reads(name: str) -> None:
+    read = disposition_filename(content_disposition(name))
+    assert read is not None
+    assert content_disposition(read) == content_disposition(name)
+
+
+@pytest.mark.parametrize(
+    ("why", "name", "expected"),
+    [
+        ("as it is", "a b.tar.gz", "a b.tar.gz"),
+        ("any script", "\u65e5\u672c.txt", "\u65e5\u672c.txt"),
+        ("one form of a letter", "a\u0308.txt", "\u00e4.txt"),
+        ("the last part of a path", "/etc/passwd", "passwd"),
+        ("of the other kind", "C:\\Windows\\x.ini", "x.ini"),
+        ("nothing above", "../../x", "x"),
+        ("nothing above", "..", ""),
+        ("nothing hidden", ".bashrc", "bashrc"),
+        ("nothing hidden", " . .x", "x"),
+        ("no end that Windows drops", "x. . ", "x"),
+        ("no control", "a\x1b[2Jb\n.txt", "a_[2Jb_.txt"),
+        ("no NUL", "a\0.txt", "a_.txt"),
+        ("nothing that turns the text around", "gpj.\u202eexe", "gpj._exe"),
+        ("nothing that is not shown", "a\u200b.txt", "a_.txt"),
+        ("nothing that Windows refuses", 'a<b>c:d"e|f?g*.txt', "a_b_c_d_e_f_g_.txt"),
+        ("no stream of NTFS", "a.txt:evil.exe", "a.txt_evil.exe"),
+        ("no device", "con", "_con"),
+        ("no device", "COM1.txt", "_COM1.txt"),
+        ("a name like a device's", "console.txt", "console.txt"),
+        ("no surrogate", "\ud800.txt", "_.txt"),
+        ("nothing left", "", ""),
+        ("a folder", "a/", ""),
+        ("short enough", "x" * 300 + ".tar", "x" * 226 + ".tar"),
+        ("short enough, in bytes", "\u00e4" * 300, "\u00e4" * 115),
+        ("an extension that is none", "a." + "x" * 300, "a." + "x" * 228),
+    ],
+)
+def test_a_name_is_made_safe(why: str, name: str, expected: str) -> None:
+    assert safe_filename(name) == expected, why
+
+
+@given(st.text(max_size=300))
+def test_a_safe_name_is_safe_whatever_came(name: str) -> None:
+    safe = safe_filename(name)
+    assert "/" not in safe
+    assert "\\" not in safe
+    assert not safe.startswith((".", " "))
+    assert not safe.endswith((".", " "))
+    assert len(safe.encode()) <= 230
+    assert safe_filename(safe) == safe

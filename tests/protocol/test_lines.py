@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from toolkit.errors import LimitExceeded
 from toolkit.protocol.limits import Limits
+from toolkit.protocol.lines import CHARSETS, charset_in
 
 from ..helpers.coded import cut, few
 from ..helpers.fakewire import run
@@ -28,12 +29,44 @@ TEXTS = [
     ("text/plain; charset=no-such", "é".encode(), "é"),
     ("text/plain; x=y; charset=cp1252", b"\x80", "€"),
     ("text/plain", b"a\xffb", "a\ufffdb"),
+    # WHATWG Encoding 6: a byte order mark counts before all else, and is no part of the text.
+    ("text/plain", b"\xef\xbb\xbfcaf\xc3\xa9", "caf\xe9"),
+    ("text/plain; charset=iso-8859-1", b"\xef\xbb\xbfcaf\xc3\xa9", "caf\xe9"),
+    ("text/plain", b"\xfe\xff\0a\0\xe9", "a\xe9"),
+    ("text/plain; charset=utf-8", b"\xff\xfea\0\xe9\0", "a\xe9"),
+    ("text/plain; charset=utf-16-le", b"\xff\xfea\0", "a"),
+    ("text/plain", b"\xef\xbb\xbf", ""),
+    ("text/plain", b"\xef\xbb", "\ufffd"),
+    ("text/plain", b"\xff", "\ufffd"),
+    ("text/plain", b"", ""),
 ]
 
 
 @pytest.mark.parametrize(("content_type", "body", "text"), TEXTS)
 def test_text_by_its_charset(content_type: str, body: bytes, text: str) -> None:
     assert run(begun(body, content_type=content_type).text()) == text
+
+
+@pytest.mark.parametrize(("content_type", "body", "text"), TEXTS)
+def test_lines_by_the_same_charset_a_byte_at_a_time(content_type: str, body: bytes, text: str) -> None:
+    got = run(lines_of(begun(*[body[at : at + 1] for at in range(len(body))], content_type=content_type)))
+    assert "\n".join(got) == text
+
+
+@pytest.mark.parametrize(
+    ("content_type", "start", "expected"),
+    [
+        ("text/plain", b"", "utf-8"),
+        ("text/plain; charset=Latin-1", b"a", "latin-1"),
+        ("text/plain; charset=latin-1", b"\xef\xbb\xbfa", "utf-8"),
+        ("text/plain", b"\xfe\xff\0a", "utf-16be"),
+        ("text/plain", b"\xff\xfea\0", "utf-16le"),
+        ("text/html; charset=no-such", b"<meta charset=latin-1>", "utf-8"),
+    ],
+)
+def test_the_charset_of_a_body(content_type: str, start: bytes, expected: str) -> None:
+    assert charset_in(start, content_type) == expected
+    assert charset_in(start, content_type) in CHARSETS
 
 
 @pytest.mark.parametrize("name", ["hex", "base64", "rot13", "zlib", "bz2", "uu", "quopri"])

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toolkit.protocol.ranges import ByteRanges, Span, content_range, parse_range, unsatisfied_range
+from toolkit.protocol.ranges import (
+    ByteRanges,
+    Span,
+    content_range,
+    parse_content_range,
+    parse_range,
+    unsatisfied_range,
+)
 
 SIZE = 10_000  # as in the examples of RFC 9110 14.1.2
 HUGE = "9" * 10_000
@@ -132,3 +139,44 @@ def test_a_part_without_a_type() -> None:
     parts = ByteRanges([Span(0, 1)], 3, b"", b"B")
     assert parts.join(b"abc") == b"--B\r\ncontent-range: bytes 0-0/3\r\n\r\na\r\n--B--\r\n"
     assert parts.content_type == b"multipart/byteranges; boundary=B"
+
+
+# Content-Range, read
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "expected"),
+    [
+        ("14.4", "bytes 42-1233/1234", (Span(42, 1234), 1234)),
+        ("14.4", "bytes 42-1233/*", (Span(42, 1234), None)),
+        ("14.4", "bytes */1234", (None, 1234)),
+        ("14.4", "bytes 0-0/1", (Span(0, 1), 1)),
+        ("14.4", "bytes 0-499/1234", (Span(0, 500), 1234)),
+        ("14.4 (units ignore case)", "Bytes 0-0/1", (Span(0, 1), 1)),
+        ("14.4 (last before first)", "bytes 5-4/10", None),
+        ("14.4 (last behind the end)", "bytes 5-10/10", None),
+        ("14.4 (nothing known)", "bytes */*", None),
+        ("14.4 (another unit)", "lines 0-1/2", None),
+        ("14.4 (no range)", "bytes 5/10", None),
+        ("14.4 (no last)", "bytes 5-/10", None),
+        ("14.4 (no size)", "bytes 0-4", None),
+        ("14.4 (a size that is none)", "bytes 0-4/x", None),
+        ("14.4 (a sign)", "bytes +0-4/5", None),
+        ("14.4 (as in Range)", "bytes=0-4/5", None),
+        ("14.4", "", None),
+    ],
+)
+def test_a_content_range_is_read(section: str, value: str, expected: object) -> None:
+    assert parse_content_range(value) == expected, section
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**6), st.integers(0, 10**6))
+def test_a_content_range_that_was_written_is_read_again(start: int, size: int, more: int) -> None:
+    span, whole = Span(start, start + size), start + size + more
+    assert parse_content_range(content_range(span, whole).decode()) == (span, whole)
+    assert parse_content_range(unsatisfied_range(whole).decode()) == (None, whole)
+
+
+@given(st.text(alphabet="bytes */-0129x", max_size=24))
+def test_a_content_range_of_anything_never_raises(value: str) -> None:
+    parse_content_range(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from toolkit.client.keeping import idle_seconds, keep_alive_field
@@ -127,6 +128,7 @@ class ClientConnection(Connection):
         if not head.keep_alive or head.framing is RAW_BYTES:
             self._last = True
         x._head = head
+        x._answered_at = monotonic()
         if head.coding is not None and x._in is not None:
             x._in.coding = head.coding
         if head.framing is RAW_BYTES:
@@ -155,6 +157,7 @@ class ClientConnection(Connection):
         if not head.keep_alive:
             self._last = True
         x._head = head
+        x._answered_at = monotonic()
         inbound = x._in
         assert inbound is not None  # a client's exchange always has one
         if head.coding is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from toolkit.client.sending import SentRequest
+from toolkit.client.answered import AnsweredRequest
 from toolkit.errors import (
     Disconnected,
     EarlyAnswer,
@@ -50,7 +50,7 @@ class Ok(int):
         return bool(self)
 
 
-class Response(SentRequest):
+class Response(AnsweredRequest):
     """A request, its answer, and the verbs of `Exchange`; made by a `Session`."""
 
     __slots__ = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
 from toolkit.client.heads import IDEMPOTENT, Block, Place, fields_of, request_head
@@ -46,6 +47,8 @@ class SentRequest(Exchange):
     """
 
     __slots__ = (
+        "_answered_at",
+        "_begun_at",
         "_body",
         "_connection",
         "_deadlines",
@@ -75,6 +78,7 @@ class SentRequest(Exchange):
         self._sent_head = b""
         self._head: ResponseHead | None = None
         self._started = False
+        self._begun_at = self._answered_at = 0.0  # by the monotonic clock, in seconds
         self._pump: asyncio.Task[None] | None = None
         self._total: Total | None = None
         self._turns: Turns | None = None  # what follows an answer; None: nothing
@@ -127,6 +131,7 @@ class SentRequest(Exchange):
         if self._started:
             raise UseError(self._say("awaited or entered twice; a request is sent once"))
         self._started = True
+        self._begun_at = monotonic()
         error = sys.exception()
         if error is not None:
             self._handling = id(error)  # a request made in an `except` block ends cleanly, too

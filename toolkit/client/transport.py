@@ -118,6 +118,7 @@ class Transports:
         self._idleness = Idleness(self.clock, self)
         self._open: set[ClientConnection] = set()
         self.closed = False
+        self._all_gone: asyncio.Future[None] | None = None  # who closes waits for it
 
     def retirement(self) -> float:
         """When a connection made now is not lent any more, on the loop's clock."""
@@ -194,6 +195,9 @@ class Transports:
         if connection in self._open:
             self._open.discard(connection)
             self._serve(self.pool.gone(connection.origin, connection))
+            waiter = self._all_gone
+            if waiter is not None and not self._open and not waiter.done():
+                waiter.set_result(None)
 
     def drop(self, connection: ClientConnection) -> None:
         """Close one that nobody uses; its place is free at once."""
@@ -242,9 +246,10 @@ class Transports:
                 connection.close()
             else:
                 connection.exchange._abort("the session was closed")
-        for _ in range(3):  # transports report their end in a later turn of the loop
-            if self._open:
-                await asyncio.sleep(0)
+        if self._open:
+            # Transports report their end later, and TLS says goodbye first: a loop that ends before that breaks off.
+            waiter = self._all_gone = self.loop.create_future()
+            await asyncio.wait([waiter], timeout=self.watch.timeouts.linger)
         self.clock.close()
 
 

@@ -422,6 +422,7 @@ def _snapshot(x: Response) -> Response:
     past._sent_head = x._sent_head
     past._started = True
     past._head = x._head
+    past._begun_at, past._answered_at = x._begun_at, x._answered_at
     past._out = DONE
     past._in = None
     past._whole = x._whole or b""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ByteRanges", "Span", "content_range", "parse_range", "unsatisfied_range"]
+__all__ = ["ByteRanges", "Span", "content_range", "parse_content_range", "parse_range", "unsatisfied_range"]
 
 MOST: Final = 16  #: parts of one answer. Players and readers of PDF ask for one to five; Apache refuses from 200 on
 DIGITS: Final = 18  #: of a number: more is beyond any file, and beyond what is read in no time
@@ -109,6 +109,24 @@ def content_range(span: Span, size: int) -> bytes:
 def unsatisfied_range(size: int) -> bytes:
     """The Content-Range of a 416 (RFC 9110 14.4, 15.5.17)."""
     return b"bytes */%d" % size
+
+
+def parse_content_range(value: str) -> tuple[Span | None, int | None] | None:
+    """A Content-Range field: the part (None: `*`) and the size of the whole (None: `*`); None if it is none (14.4)."""
+    unit, space, rest = value.strip(OWS).partition(" ")
+    spec, slash, whole = rest.strip(OWS).partition("/")
+    if not space or not slash or unit.lower() != "bytes":
+        return None
+    size = None if whole == "*" else _number(whole)
+    if whole != "*" and size is None:
+        return None
+    if spec == "*":
+        return None if size is None else (None, size)
+    first, dash, last = spec.partition("-")
+    start, stop = _number(first), _number(last)
+    if not dash or start is None or stop is None or stop < start or (size is not None and stop >= size):
+        return None
+    return Span(start, stop + 1), size
 
 
 class ByteRanges:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from toolkit.errors import Disconnected, LimitExceeded, RemoteProtocolError, UseError, caused
 from toolkit.protocol.compiled import mypyc_attr
 from toolkit.protocol.inbound import Pull, decoding
-from toolkit.protocol.lines import charset_of, lines_of
+from toolkit.protocol.lines import decode_text, lines_of
 from toolkit.protocol.wire import READY
 
 if TYPE_CHECKING:
@@ -132,9 +132,12 @@ class Readable:
             inbound.claim(wire.owner(), call if inbound.owner is None else self._say(call))
 
     async def text(self, limit: int | None = None) -> str:
-        """The whole body as text, by the charset of its content-type, UTF-8 without one; bad bytes become U+FFFD."""
+        """The whole body as text. Bad bytes become U+FFFD.
+
+        By the charset of its byte order mark, else of its content-type, else UTF-8.
+        """
         self._check_charset()
-        return (await self.read(limit)).decode(charset_of(self.content_type), "replace")
+        return decode_text(await self.read(limit), self.content_type)
 
     async def json(self, limit: int | None = None, *, any_type: bool = False) -> Json:
         """The whole body, parsed. Raises `RemoteProtocolError` (status hint 400) when it is not JSON (RFC 8259).
@@ -148,6 +151,8 @@ class Readable:
         try:
             if charset is not None:
                 data = data.decode(charset).encode()
+            elif data.startswith(b"\xef\xbb\xbf"):  # RFC 8259 8.1: a mark is not to be sent, and may be passed over
+                data = data[3:]
             value: Json = orjson.loads(data)
         except ValueError as error:
             raise caused(self._refused(RemoteProtocolError(f"the body is not JSON: {error}")), None)

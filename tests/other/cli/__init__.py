@@ -1,0 +1,1 @@
+"""`toolkit get URL` and its kin."""
