@@ -77,8 +77,26 @@ def application() -> App:
     async def circle(r: Request) -> object:
         return Deliver.redirect("/circle")
 
+    logins(web)
     faults(web)
     return web
+
+
+def logins(web: App) -> None:
+    """Who asks, and what is known of him."""
+
+    @web.get("/set/{name}/{value}")
+    async def set_cookie(r: Request, name: str, value: str) -> str:
+        r.set_cookie(name, value, path="/")
+        return "set\n"
+
+    @web.get("/private")
+    async def private(r: Request) -> object:
+        given = r.headers.get("authorization", "")
+        if not given.startswith("Digest"):
+            challenge = 'Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth"'
+            return 401, "who?\n", {"www-authenticate": challenge}
+        return f"{given.split('username=')[1].split(',')[0]}\n"
 
 
 def faults(web: App) -> None:

@@ -101,6 +101,8 @@ def test_a_format_from_a_file(tmp_path: Path) -> None:
         (["POST", "-d", "a", "-T", "f", U], "one body"),
         (["POST", "-d", "a", "-F", "a=b", U], "one body"),
         (["GET", "-G", "--json", "{}", U], "-G takes the pairs of -d"),
+        (["GET", "-u", "a:b", "-n", U], "-u and -n: give one"),
+        (["GET", "--digest", U], "--digest proves the password of -u"),
         (["GET", "--color", "red", U], "invalid choice"),
         (["get"], "a method in capitals"),
         (["http://a.test/"], "a method in capitals"),

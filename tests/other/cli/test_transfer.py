@@ -92,6 +92,40 @@ def test_who_is_asking_by_the_url(site: Site, call: Call) -> None:
     assert fields(call, "GET", f"{url}/show")["authorization"] == "Basic bWU6cEA="
 
 
+def test_cookies_are_kept_from_one_call_to_the_next(site: Site, call: Call, tmp_path: Path) -> None:
+    jar = tmp_path / "jar"
+    words = ("-b", jar, "-c", jar)
+    assert call("GET", *words, f"{site.url}/set/a/1")[0] == 0
+    assert jar.read_text().startswith("# Netscape HTTP Cookie File")
+    assert call("GET", *words, f"{site.url}/set/b/2", f"{site.url}/status/200")[0] == 0
+    assert fields(call, "GET", *words, "-b", "c=3", f"{site.url}/show")["cookie"] == "a=1; b=2; c=3"
+    assert "cookie" not in fields(call, "GET", f"{site.url}/show")
+
+
+def test_a_file_that_holds_no_cookies(site: Site, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("nonsense")
+    assert call("GET", "-b", tmp_path / "x", f"{site.url}/show")[0] == 26
+    status, _, err = call("GET", "-c", tmp_path / "no" / "x", f"{site.url}/show")
+    assert (status, "-c" in err) == (23, True)
+
+
+def test_a_password_that_is_proved_and_not_sent(site: Site, call: Call) -> None:
+    assert call("GET", "-u", "me:secret", f"{site.url}/private")[1] == "who?\n"
+    assert call("GET", "--digest", "-u", "me:secret", f"{site.url}/private")[:2] == (0, '"me"\n')
+
+
+def test_a_token(site: Site, call: Call) -> None:
+    assert fields(call, "GET", "--oauth2-bearer", "abc", f"{site.url}/show")["authorization"] == "Bearer abc"
+    assert call("GET", "--oauth2-bearer", "a b", f"{site.url}/show")[0] == 2
+
+
+def test_a_netrc(site: Site, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "n").write_text("machine 127.0.0.1 login me password p@\n")
+    found = fields(call, "GET", "--netrc-file", tmp_path / "n", f"{site.url}/show")
+    assert found["authorization"] == "Basic bWU6cEA="
+    assert call("GET", "--netrc-file", tmp_path / "none", f"{site.url}/show")[0] == 2
+
+
 def test_a_form(site: Site, call: Call) -> None:
     found = told(call, "POST", f"{site.url}/show", "-d", "a=1", "--data-urlencode", "b=\u00e4 ")
     assert found["body"] == "a=1&b=%C3%A4+"

@@ -1,6 +1,7 @@
 """`toolkit get URL` and its kin: requests on the command line, with curl's habits.
 
     arguments   the command line's words, checked
+    access      who is asking, and with which cookies
     body        what is sent: data, JSON, forms, files, standard input
     channel     standard input and output without blocking the loop
     pretty      heads and JSON for a terminal (pure)

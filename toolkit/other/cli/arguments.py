@@ -53,6 +53,10 @@ class Command:
     most_redirects: int | None = None
     include: bool = False
     user: str | None = None
+    digest: bool = False
+    bearer: str | None = None
+    netrc: bool = False
+    netrc_file: str | None = None
     insecure: bool = False
     cacert: str | None = None
     cert: str | None = None
@@ -63,6 +67,7 @@ class Command:
     agent: str | None = None
     referer: str | None = None
     cookies: list[str] = field(default_factory=list)
+    cookie_jar: str | None = None
     range: str | None = None
     raw: bool = False
     unix_socket: str | None = None
@@ -193,9 +198,22 @@ def _add_request(made: Parser) -> None:
     add("-G", "--get", dest="as_query", action="store_true", help="the pairs of -d go into the URL's query")
     add("-A", "--user-agent", dest="agent", metavar="TEXT", help="the user-agent field")
     add("-e", "--referer", metavar="URL", help="the referer field")
-    add("-b", "--cookie", dest="cookies", action="append", default=[], metavar="NAME=VALUE", help="cookies to send")
+    add(
+        "-b",
+        "--cookie",
+        dest="cookies",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE|FILE",
+        help="cookies to send; a word without = is a file of them, which are then kept and sent by the rules",
+    )
+    add("-c", "--cookie-jar", metavar="FILE", help="keep the cookies that are set, and write them there at the end")
     add("-r", "--range", metavar="FIRST-LAST", help="a part of it, in bytes: 0-99, 100-, -100")
-    add("-u", "--user", metavar="USER[:PASSWORD]", help="basic authentication; without a password it is asked for")
+    add("-u", "--user", metavar="USER[:PASSWORD]", help="who is asking; without a password it is asked for")
+    add("--digest", action="store_true", help="prove the password of -u, and do not send it (RFC 7616)")
+    add("--oauth2-bearer", dest="bearer", metavar="TOKEN", help="a token that says who is asking")
+    add("-n", "--netrc", action="store_true", help="who is asking, by ~/.netrc")
+    add("--netrc-file", metavar="FILE", help="likewise, by another file")
 
 
 def _add_output(made: Parser) -> None:
@@ -312,6 +330,11 @@ def _check(made: Parser, command: Command) -> None:
         made.error("-o and -O: give one of them")
     if len(command.outputs) > len(command.urls):
         made.error(f"{len(command.outputs)} times -o, and {len(command.urls)} URL")
+    given = {"-u": command.user, "--oauth2-bearer": command.bearer, "-n": command.netrc or command.netrc_file}
+    if len(names := [name for name, value in given.items() if value]) > 1:
+        made.error(f"{' and '.join(names)}: give one of them")
+    if command.digest and not (command.user or given["-n"]):
+        made.error("--digest proves the password of -u or of --netrc; give one of them")
     if command.go_on and (command.include or not (command.outputs or command.remote_name)):
         made.error("-C - goes on with a file: give -o or -O, and not -i")
     if command.go_on and command.method != "GET":

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from toolkit.client.heads import Defaults
 from toolkit.client.session import Session
 from toolkit.errors import ToolkitError
+from toolkit.other.cli.access import auth_of, cookie_jar_of, keep_cookies
 from toolkit.other.cli.arguments import Command, parse
 from toolkit.other.cli.statuses import Exit, Stop, status_of
 from toolkit.other.cli.transfer import Transfer, left_out
@@ -21,13 +22,17 @@ from toolkit.protocol.limits import Timeouts
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from toolkit.client.cookie_jar import CookieJar
+
 __all__ = ["main", "make_session"]
 
 
-def make_session(command: Command) -> Session:
-    """A session for these options. Raises `Stop` for files of certificates that are none."""
+def make_session(command: Command, jar: CookieJar | None = None) -> Session:
+    """A session for these options. Raises `Stop` for files of certificates and logins that are none."""
     timeouts = Timeouts(connect=command.connect_timeout, read=None, write=None, pool=None)
-    session = Session(unix=command.unix_socket, tls=_tls(command), timeouts=timeouts)
+    session = Session(
+        unix=command.unix_socket, tls=_tls(command), timeouts=timeouts, auth=auth_of(command), cookies=jar
+    )
     without = left_out(command)
     if without:
         fields = [pair for pair in session.defaults._fields if pair[0].decode("ascii") not in without]
@@ -61,10 +66,12 @@ def _tls(command: Command) -> ssl.SSLContext | None:
 async def _all(command: Command) -> int:
     """Each URL; the last one's status is the command's, as curl has it."""
     status = 0
-    async with make_session(command) as session:
+    jar = cookie_jar_of(command)
+    async with make_session(command, jar) as session:
         for at, url in enumerate(command.urls):
             output = command.outputs[at] if at < len(command.outputs) else None
             status = await Transfer(command, session, url, output).run()
+    keep_cookies(command, jar)
     return status
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import stat
 import sys
@@ -16,6 +15,7 @@ from toolkit.client.redirects import Redirects
 from toolkit.client.retries import Retries
 from toolkit.client.url import join_url, parse_url
 from toolkit.errors import LocalProtocolError, StatusError, UseError
+from toolkit.other.cli.access import cookie_pairs
 from toolkit.other.cli.body import Outbound, body_of, joined, upload_url
 from toolkit.other.cli.output import Output
 from toolkit.other.cli.pretty import head_text, printable
@@ -38,7 +38,7 @@ Fields = list[tuple[str, str]]
 SAVED_AS: Final = "download"
 
 
-def request_fields(command: Command, url: str, outbound: Outbound) -> Fields:
+def request_fields(command: Command, outbound: Outbound) -> Fields:
     """The request's own fields: those of -H, and what the other options say where -H does not name it.
 
     Raises `Stop` for a file of fields that cannot be read.
@@ -56,13 +56,8 @@ def request_fields(command: Command, url: str, outbound: Outbound) -> Fields:
         more.append(("user-agent", command.agent))
     if command.referer:
         more.append(("referer", command.referer))
-    if command.cookies:
-        more.append(("cookie", "; ".join(command.cookies)))
     if command.range:
         more.append(("range", f"bytes={command.range}"))
-    user = _user(command, url)
-    if user is not None:
-        more.append(("authorization", f"Basic {base64.b64encode(user).decode('ascii')}"))
     return own + [(name, value) for name, value in more if name not in named]
 
 
@@ -84,17 +79,6 @@ def _header_lines(headers: list[str]) -> list[str]:
         else:
             lines.append(one)
     return lines
-
-
-def _user(command: Command, url: str) -> bytes | None:
-    """`user:password`: that of -u, else the URL's own."""
-    if command.user is not None:
-        return os.fsencode(command.user)
-    try:
-        name, password = parse_url(url).raw_user, parse_url(url).raw_password
-    except ValueError:
-        return None  # no URL at all, as the session will say
-    return None if name is None else f"{unquote(name)}:{unquote(password or '')}".encode()
 
 
 def head_of(x: Response) -> tuple[str, Fields]:
@@ -192,7 +176,7 @@ class Transfer:
         outbound = body_of(command)
         target = self._target()
         try:
-            fields = request_fields(command, self._url, outbound)
+            fields = request_fields(command, outbound)
             ranged = target is not None or command.range is not None
             if ranged and "accept-encoding" not in {name.lower() for name, _ in fields}:
                 fields.append(("accept-encoding", "identity"))  # parts are of what is sent: half a gzip is no half
@@ -214,6 +198,8 @@ class Transfer:
             options["redirects"] = Redirects() if most is None else Redirects(most=most)
         if self._command.retry:
             options["retries"] = Retries(attempts=self._command.retry + 1, backoff=1)
+        if pairs := cookie_pairs(self._command):
+            options["cookies"] = pairs
         return options
 
     def _target(self) -> Path | None:
