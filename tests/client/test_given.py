@@ -169,7 +169,7 @@ async def test_a_store_of_one_s_own() -> None:
         (lambda http: http.get("/", auth=("a", 1)), UseError, r"Basic\(str, int\): expected"),
         (lambda http: http.get("http://a%3Ab:hunter2@a.test/"), UseError, "the user's name has a ':'"),
         (lambda http: Session(auth=1), UseError, "auth is of type int: expected"),  # type: ignore[arg-type]
-        (lambda http: Session(cookies={"a": "b"}, base_url="/x"), UseError, "jar.set.*expected a URL with http://"),
+        (lambda http: Session(cookies={"a": "b"}, base_url="/x"), UseError, "base_url=./x.: expected http://"),
         (lambda http: Session(cookies=1), UseError, "cookies is of type int: expected"),  # type: ignore[arg-type]
     ],
 )
