@@ -20,7 +20,16 @@ from toolkit.client.resolving import Lookups, literal
 from toolkit.client.tls_errors import BROKEN_OFF, certificate_error, tls_error
 from toolkit.client.tls_options import ClientTls, context_of, make_context, name_of
 from toolkit.client.tunneling import Asking, Layer, http_tunnel, inside, socks_tunnel
-from toolkit.errors import ConnectError, ConnectTimeout, Disconnected, ProxyError, ResolveError, TlsError, ToolkitError
+from toolkit.errors import (
+    ConnectError,
+    ConnectTimeout,
+    Disconnected,
+    ProxyError,
+    ResolveError,
+    TlsError,
+    ToolkitError,
+    caused,
+)
 from toolkit.protocol.aio.link import tune
 from toolkit.protocol.aio.memory import memory_pair
 from toolkit.protocol.aio.tls import TlsLink
@@ -83,27 +92,11 @@ class Dialer:
         except TimeoutError as error:
             if limit.expired():
                 raise ConnectTimeout(f"no connection to {way.where} within {seconds} s, {way.so_far()}") from None
-            raise ConnectError(
-                f"cannot connect to {way.where}: {error}"
-            ) from error  # a resolver's, or the system's own
+            raise ConnectError(f"cannot connect to {way.where}: {error}") from error  # a resolver's, or the system's
         except ssl.SSLCertVerificationError as error:
             raise certificate_error(error, way.peer, way.name, await self._presented(way)) from error
-        except ssl.SSLError as error:
-            raise tls_error(error, way.peer) from error
-        except AllFailed as error:
-            raise ConnectError(f"cannot connect to {way.where}: {way.failures()}") from next(
-                iter(error.errors.values())
-            )
-        except ProxyError as error:
-            raise ProxyError(f"cannot connect to {way.origin}: {error}", error.status) from error.__cause__
-        except ConnectError as error:  # no such name
-            if type(error) is ResolveError:
-                raise ResolveError(f"cannot connect to {way.where}: {error}") from error.__cause__
-            raise
-        except OSError as error:
-            if way.securing and isinstance(error, ConnectionError):
-                raise TlsError(f"cannot connect to {way.peer}: no TLS with it: {BROKEN_OFF}") from error
-            raise ConnectError(f"cannot connect to {way.where}: {error}") from error
+        except OSError as error:  # those of our own are, too
+            raise way.told(error)
 
     async def _link(self, connection: ClientConnection, way: _Way) -> None:
         origin, via = connection.origin, way.via
@@ -311,6 +304,26 @@ class _Way:
         """TLS with the origin, or with another peer, is next."""
         self.peer, self.name, self.securing = peer or self.origin, name, True
         self.phase = f"during the TLS handshake{f' with {peer}' if peer is not None else ''}"
+
+    def told(self, error: OSError) -> ConnectError:
+        """What failed, and where on the way."""
+        cause: BaseException | None = error
+        if isinstance(error, ssl.SSLError):
+            told: ConnectError = tls_error(error, self.peer)
+        elif isinstance(error, AllFailed):
+            told = ConnectError(f"cannot connect to {self.where}: {self.failures()}")
+            cause = next(iter(error.errors.values()))
+        elif isinstance(error, ProxyError):
+            told, cause = ProxyError(f"cannot connect to {self.origin}: {error}", error.status), error.__cause__
+        elif type(error) is ResolveError:  # no such name
+            told, cause = ResolveError(f"cannot connect to {self.where}: {error}"), error.__cause__
+        elif isinstance(error, ConnectError):
+            return error
+        elif self.securing and isinstance(error, ConnectionError):
+            told = TlsError(f"cannot connect to {self.peer}: no TLS with it: {BROKEN_OFF}")
+        else:
+            told = ConnectError(f"cannot connect to {self.where}: {error}")
+        return caused(told, cause)
 
     def failures(self) -> str:
         """Each address that failed, and why; without it where the host is an address itself."""
