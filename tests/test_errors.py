@@ -13,6 +13,7 @@ from toolkit import errors
 from toolkit.errors import (
     BodyNotReplayable,
     Busy,
+    CertificateError,
     ConnectError,
     ConnectTimeout,
     Disconnected,
@@ -23,10 +24,12 @@ from toolkit.errors import (
     PoolFull,
     PoolTimeout,
     ProtocolError,
+    ProxyError,
     ReadTimeout,
     RemoteProtocolError,
     ResolveError,
     StatusError,
+    TlsError,
     ToolkitError,
     ToolkitTimeout,
     TotalTimeout,
@@ -71,6 +74,9 @@ BASES: dict[type[Exception], tuple[type[Exception], ...]] = {
     NetworkError: (ToolkitError, OSError),
     ConnectError: (NetworkError,),
     ResolveError: (ConnectError,),
+    ProxyError: (ConnectError,),
+    TlsError: (ConnectError,),
+    CertificateError: (TlsError,),
     PoolFull: (ToolkitError,),
     BodyNotReplayable: (ToolkitError,),
     StatusError: (ToolkitError,),
@@ -82,6 +88,8 @@ def made(kind: type[Exception], message: str) -> Exception:
     x = End(FakeWire())
     if kind is BodyNotReplayable:
         return BodyNotReplayable(message, x)
+    if kind is CertificateError:
+        return CertificateError(message, host="a.test", reason="expired")
     if kind is StatusError:
         return StatusError(message, 404, x)
     return kind(message)

@@ -16,14 +16,17 @@ if TYPE_CHECKING:
     from toolkit.client.hooks import Hooks
     from toolkit.client.netrc import Netrc
     from toolkit.client.policies import Outgoing
+    from toolkit.client.proxies import Proxies, Proxy
     from toolkit.client.redirects import Redirects
     from toolkit.client.response import Response
     from toolkit.client.retries import Retries
     from toolkit.client.session import Session
     from toolkit.client.session_options import Connecting, PoolLimits
+    from toolkit.client.tls_options import ClientTls
     from toolkit.errors import (
         BodyNotReplayable,
         Busy,
+        CertificateError,
         ConnectError,
         ConnectTimeout,
         Disconnected,
@@ -34,10 +37,12 @@ if TYPE_CHECKING:
         PoolFull,
         PoolTimeout,
         ProtocolError,
+        ProxyError,
         ReadTimeout,
         RemoteProtocolError,
         ResolveError,
         StatusError,
+        TlsError,
         ToolkitError,
         ToolkitTimeout,
         TotalTimeout,
@@ -134,6 +139,8 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "CORS",
     "CacheControl",
     "CacheStore",
+    "CertificateError",
+    "ClientTls",
     "Compressed",
     "Compression",
     "Conditional",
@@ -194,6 +201,9 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Processes",
     "ProcessesBusy",
     "ProtocolError",
+    "Proxies",
+    "Proxy",
+    "ProxyError",
     "ProxyHeaders",
     "RateLimit",
     "ReadTimeout",
@@ -221,6 +231,7 @@ __all__ = [  # noqa: RUF022 - sorted as text is, not by kinds of names
     "Templates",
     "TimeLimit",
     "Timeouts",
+    "TlsError",
     "TooManyRequests",
     "ToolkitError",
     "ToolkitTimeout",
@@ -262,6 +273,7 @@ _WHERE = {
     "CORS": "server.middleware.cors",
     "CacheControl": "protocol.cache_control",
     "CacheStore": "server.cache.store",
+    "ClientTls": "client.tls_options",
     "Compressed": "server.middleware.compressed",
     "Compression": "server.compression",
     "Conditional": "server.middleware.conditional",
@@ -312,6 +324,8 @@ _WHERE = {
     "ProcessTimeout": "server.processes.failures",
     "Processes": "server.processes.options",
     "ProcessesBusy": "server.processes.failures",
+    "Proxies": "client.proxies",
+    "Proxy": "client.proxies",
     "ProxyHeaders": "server.middleware.proxy_headers",
     "RateLimit": "server.middleware.rate_limit",
     "Redirects": "client.redirects",

@@ -13,7 +13,10 @@
     │   └── ConnectTimeout, PoolTimeout, ReadTimeout, WriteTimeout, TotalTimeout
     ├── NetworkError (OSError)
     │   └── ConnectError                      no link could be made
-    │       └── ResolveError                  ... since the host has no address
+    │       ├── ResolveError                  ... since the host has no address
+    │       ├── ProxyError                    ... since the proxy would not make it
+    │       └── TlsError                      ... since there is no TLS with the peer
+    │           └── CertificateError          ... since its certificate is not to be trusted
     ├── PoolFull                              too many wait for a connection already
     ├── BodyNotReplayable                     an answer wants a body again that is already spent
     └── StatusError                           `raise_for_status()` met a 4xx or 5xx
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BodyNotReplayable",
     "Busy",
+    "CertificateError",
     "ConnectError",
     "ConnectTimeout",
     "Disconnected",
@@ -42,10 +46,12 @@ __all__ = [
     "PoolFull",
     "PoolTimeout",
     "ProtocolError",
+    "ProxyError",
     "ReadTimeout",
     "RemoteProtocolError",
     "ResolveError",
     "StatusError",
+    "TlsError",
     "ToolkitError",
     "ToolkitTimeout",
     "TotalTimeout",
@@ -158,6 +164,32 @@ class ConnectError(NetworkError):
 
 class ResolveError(ConnectError):
     """The host has no address: no such name, or nobody there to ask."""
+
+
+class ProxyError(ConnectError):
+    """The proxy would not make the link, or could not. `status` is that of its answer, None where it is no HTTP one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class TlsError(ConnectError):
+    """The handshake failed: no version or cipher in common, a peer that speaks no TLS or wants a certificate."""
+
+
+class CertificateError(TlsError):
+    """The peer's certificate is not to be trusted.
+
+    `host` is the name that was asked for; `reason` is "expired", "not yet valid", "self-signed", "unknown authority",
+    "wrong host", "revoked" or "not valid"; `names` are those that the certificate is for, where they are known.
+    """
+
+    def __init__(self, message: str, *, host: str, reason: str, names: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.host = host
+        self.reason = reason
+        self.names = names
 
 
 class PoolFull(ToolkitError):

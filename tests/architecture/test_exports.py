@@ -26,6 +26,7 @@ NOT_LOADED = (
     "multipart",
     "publicsuffixlist",
     "pytest",
+    "python_socks",
     "redis",
     "uvicorn",
     "uvloop",

@@ -18,6 +18,7 @@ PEERS = {
     "test_foreign_auth.py": ["apache2", "curl", "httpx"],
     "test_foreign_servers.py": ["nginx", "aiohttp"],
     "test_foreign_clients.py": ["curl", "httpx", "aiohttp"],
+    "test_foreign_proxies.py": ["tinyproxy", "microsocks"],
     "test_static_files.py": ["nginx", "curl"],
     "test_browser.py": ["chromium"],
     "test_browser_openapi.py": ["chromium"],

@@ -16,8 +16,10 @@ PROGRAMS = {
     "apache2": "/usr/sbin/apache2",
     "chromium": "/usr/bin/chromium",
     "curl": "/usr/bin/curl",
+    "microsocks": "/usr/bin/microsocks",
     "nginx": "/usr/sbin/nginx",
     "redis-server": "/usr/bin/redis-server",
+    "tinyproxy": "/usr/bin/tinyproxy",
 }
 PACKAGES = ("aiohttp", "httpx")
 

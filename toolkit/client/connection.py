@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from ssl import SSLError
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+from toolkit.client.forwarding import Forward, says_keep_alive
 from toolkit.client.keeping import idle_seconds, keep_alive_field
+from toolkit.client.tls_errors import late_error
 from toolkit.errors import Disconnected, EarlyAnswer, RemoteProtocolError
 from toolkit.protocol.aio.connection import JOINED, Connection
 from toolkit.protocol.aio.link import stirs
@@ -32,6 +35,7 @@ class ClientConnection(Connection):
     __slots__ = (
         "_answers",
         "_asking",
+        "_forward",
         "_last",
         "_owner",
         "answered",
@@ -47,6 +51,9 @@ class ClientConnection(Connection):
         super().__init__(owner.watch)
         self._owner = owner
         self.origin = origin
+        self._forward: Forward | None = None  # what a proxy that asks in our place gets instead of a head
+        if origin.via is not None and not origin.via.tunnel:
+            self._forward = Forward(origin.host, origin.port, origin.via.proxy)
         self.receiver = self._answers = ResponseReceiver(self, owner.watch.limits)
         self._asking: SentRequest | None = None  # who has the wire now: `exchange`, by what it is on this end
         self.used = 0  # exchanges begun
@@ -73,6 +80,8 @@ class ClientConnection(Connection):
             x._sent += len(body)
         else:
             x._out = BODY
+        if self._forward is not None:
+            head = self._forward.dress(head)
         if len(body) <= JOINED:
             self.transport.write(head + body)
         else:
@@ -176,6 +185,8 @@ class ClientConnection(Connection):
             self.patience = idle_seconds(self.patience, timeout)
             if most is not None:
                 self.most_uses = min(self.most_uses, most + 1)
+        if self._forward is not None and not says_keep_alive(head.fields):
+            self._last = True  # some proxies end every connection and say nothing: a POST would be lost on it
 
     def on_interim(self, head: ResponseHead) -> None:
         """1xx."""
@@ -240,6 +251,12 @@ class ClientConnection(Connection):
         elif x._in is not None and not x._in.ended:
             where = "inside the answer's body" if x._head is not None else "before the answer"
             self.fail(Disconnected(f"the peer ended its side {where}", clean=True))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The link is gone; what TLS has to say of it is said in words."""
+        if self.lost is None and isinstance(exc, SSLError):
+            self.lost = late_error(exc, f"{self.origin.host}:{self.origin.port}")
+        super().connection_lost(exc)
 
     def _on_lost(self) -> None:
         self._owner.gone(self)

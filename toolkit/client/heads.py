@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from toolkit.client.proxies import Via
+
 __all__ = ["IDEMPOTENT", "METHODS", "NO_BLOCK", "Block", "Defaults", "Place", "fields_of", "host_field", "request_head"]
 
 METHODS: Final = frozenset(["GET", "HEAD", "OPTIONS", "DELETE", "POST", "PUT", "PATCH", "TRACE", "CONNECT"])
@@ -38,13 +40,13 @@ class Place:
 
     __slots__ = ("host", "login", "origin", "starts", "url")
 
-    def __init__(self, url: URL, login: tuple[str, str] | None = None) -> None:
+    def __init__(self, url: URL, login: tuple[str, str] | None = None, via: Via | None = None) -> None:
         self.login = login
         if url.raw_user is not None or url.raw_password is not None:
             self.login = (url.user or "", url.password or "")
             url = url.with_user(None)
         self.url = url
-        self.origin = Origin(url.scheme, url.raw_host or "", url.port or 0)
+        self.origin = Origin(url.scheme, url.raw_host or "", url.port or 0, via)
         self.host = b"host: %b\r\n" % host_field(url)
         self.starts: dict[str, bytes] = {}  # by method
 

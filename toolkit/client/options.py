@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toolkit.client.auth import AuthLike
     from toolkit.client.given import CookiesLike
     from toolkit.client.multipart import Files, Multipart
+    from toolkit.client.proxies import ProxyChoice
     from toolkit.client.redirects import Redirects
     from toolkit.client.retries import Retries
     from toolkit.protocol.headers import Fields
@@ -36,7 +37,7 @@ OF_TURNS: Final = frozenset(
 )
 #: Those that do not.
 PLAIN: Final = frozenset(
-    ["body", "coding", "decode", "files", "form", "json", "params", "progress", "timeouts", "upgrade"]
+    ["body", "coding", "decode", "files", "form", "json", "params", "progress", "proxy", "timeouts", "upgrade"]
 )
 #: What other libraries call them, and what people type.
 ELSEWHERE: Final = {
@@ -46,6 +47,7 @@ ELSEWHERE: Final = {
     "header": "headers=",
     "max_redirects": "redirects=Redirects(most=...)",
     "param": "params=",
+    "proxies": "proxy=Proxies(...)",
     "retry": "retries=Retries(...)",
     "ssl": "Session(tls=...)",
     "stream": "`async with`",
@@ -73,6 +75,7 @@ class RequestOptions(TypedDict, total=False):
     coding: str | None  #: content coding for what is sent
     expect_continue: bool  #: wait for 100 Continue before the body, at most `Timeouts.expect`
     timeouts: Timeouts | None  #: instead of the session's
+    proxy: ProxyChoice  #: the way to the origin, instead of the session's; None: directly
     upgrade: str | None  #: the protocol to ask for; then `await x.upgrade()`
 
 

@@ -15,6 +15,8 @@ import heapq
 from collections import OrderedDict
 from typing import Generic, NamedTuple, TypeVar
 
+from toolkit.client.proxies import Via  # noqa: TC001 - a field's type is needed when compiled
+
 __all__ = ["Grant", "Origin", "Pool"]
 
 C = TypeVar("C")
@@ -22,11 +24,12 @@ W = TypeVar("W")
 
 
 class Origin(NamedTuple):
-    """Where a connection leads (RFC 6454)."""
+    """Where a connection leads (RFC 6454), and by which proxy, if by one: it is lent for nothing else."""
 
     scheme: str
     host: str
     port: int
+    via: Via | None = None
 
 
 class Grant(NamedTuple, Generic[C]):

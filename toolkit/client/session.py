@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import TYPE_CHECKING, Final, Protocol, Unpack
 
 from toolkit._version import __version__
 from toolkit.client.dialing import Dialer
 from toolkit.client.heads import METHODS, Defaults, Place
 from toolkit.client.policies import make_policies
+from toolkit.client.proxies import proxies_of, way_to
 from toolkit.client.response import Response
 from toolkit.client.session_options import Connecting, PoolLimits, check_faces, check_kinds
+from toolkit.client.tls_options import context_of, name_of
 from toolkit.client.transport import Transports
 from toolkit.client.url import base_of, join_url, parse_url, shown_url, with_params
 from toolkit.errors import LocalProtocolError, UseError, caused
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     from toolkit.client.given import CookiesLike
     from toolkit.client.options import Params, RequestOptions
     from toolkit.client.policies import Auth, CookieStore, Hooks
+    from toolkit.client.proxies import ProxyChoice
     from toolkit.client.redirects import Redirects
     from toolkit.client.retries import Retries
+    from toolkit.client.tls_options import TlsChoice
 
 __all__ = ["InMemory", "Session"]
 
@@ -52,10 +55,11 @@ class Session:
     """Requests with shared defaults and a pool of connections that are kept alive.
 
     `app` talks to an application in memory, `unix` to a socket by path; URLs may then be paths. `base_url` is what
-    relative URLs are joined to. `tls` replaces the default context, which verifies. `headers` go with every request,
-    and `params` into the query of every URL, where it has none of the name. `pool` says how many connections there are
-    and how long each is used, `connecting` how they are made. `auth`, `cookies`, `redirects`, `retries`, `hooks` and
-    `raise_for_status` hold for every request that does not name its own.
+    relative URLs are joined to. `tls` is a `ClientTls` or a context, instead of the default one, which verifies.
+    `proxy` is one for all requests, or `Proxies` with their rules; without it the environment is not looked at.
+    `headers` go with every request, and `params` into the query of every URL, where it has none of the name. `pool`
+    says how many connections there are and how long each is used, `connecting` how they are made. `auth`, `cookies`,
+    `redirects`, `retries`, `hooks` and `raise_for_status` hold for every request that does not name its own.
 
     A session belongs to the loop that first uses it; it is rebound when that loop is closed.
     """
@@ -66,7 +70,8 @@ class Session:
         app: InMemory | None = None,
         unix: str | None = None,
         base_url: str | None = None,
-        tls: ssl.SSLContext | None = None,
+        tls: TlsChoice = None,
+        proxy: ProxyChoice = None,
         headers: HeadersLike | None = None,
         params: Params | None = None,
         limits: Limits = Limits(),
@@ -82,13 +87,17 @@ class Session:
     ) -> None:
         if app is not None and unix is not None:
             raise UseError("Session(app=..., unix=...): give one of them")
-        if tls is not None and not isinstance(tls, ssl.SSLContext):
-            raise UseError(f"Session(tls={tls!r}): expected an ssl.SSLContext")
+        if proxy is not None and (app is not None or unix is not None):
+            raise UseError(
+                "Session(proxy=..., app=... or unix=...): there is no proxy on the way to either; leave it out"
+            )
         check_kinds(limits=limits, timeouts=timeouts, pool=pool, connecting=connecting)
         check_faces(app=app, unix=unix, hooks=hooks)
         self._app = app
         self._unix_path = unix
-        self._tls = tls
+        self._tls = context_of(tls, "Session")
+        self._server_name = name_of(tls)
+        self._proxies = proxies_of(proxy)
         self.limits = limits
         self.timeouts = timeouts
         self.headers = Headers(headers)
@@ -159,9 +168,14 @@ class Session:
 
     def _ask(self, method: str, url: str, headers: HeadersLike | None, options: RequestOptions) -> Response:
         place = self._places.get(url) or self._find(url)
-        if options and (params := options.get("params")) is not None:
-            where = place.url if not self._params else self._resolve(url)  # the session's come behind the request's
-            place = Place(with_params(where.extend_query(query_pairs(params)), self._params), place.login)
+        if options:
+            if (params := options.get("params")) is not None:
+                where = place.url if not self._params else self._resolve(url)  # the session's come behind the request's
+                place = self.place(
+                    with_params(where.extend_query(query_pairs(params)), self._params), options, place.login
+                )
+            elif "proxy" in options or (self._proxies is not None and "upgrade" in options):
+                place = self.place(place.url, options, place.login)
         return Response(self, method, place, encode_fields(headers) if headers else [], options)
 
     def __call__(
@@ -224,7 +238,7 @@ class Session:
         return EventSource(self, url, headers, options, last_id=last_id, retry=retry, attempts=attempts)
 
     def _find(self, url: str) -> Place:
-        place = Place(with_params(self._resolve(url), self._params))
+        place = self.place(with_params(self._resolve(url), self._params), {})
         if len(self._places) >= URLS:
             self._places.clear()
         self._places[url] = place
@@ -247,6 +261,17 @@ class Session:
             raise UseError(f"URL {shown_url(url)!r}: expected http:// or https:// and a host")
         return where
 
+    def place(self, url: URL, options: RequestOptions, login: tuple[str, str] | None = None) -> Place:
+        """Where requests to a URL lead, and by which proxy; of a chain of them each has one of its own."""
+        proxies = self._proxies
+        if options and "proxy" in options:
+            proxies = proxies_of(options["proxy"])
+            if proxies is not None and (self._app is not None or self._unix_path is not None):
+                raise UseError("proxy=: this session's application or Unix socket is not behind one")
+        if proxies is None:
+            return Place(url, login)
+        return Place(url, login, way_to(url, proxies, tunnel=bool(options) and options.get("upgrade") is not None))
+
     # -- used by Response --------------------------------------------------------------------------------------
 
     def bound(self) -> Transports:
@@ -263,7 +288,9 @@ class Session:
 
     def _new_transports(self, loop: asyncio.AbstractEventLoop) -> Transports:
         memory = None if self._app is None else self._app.new_connection
-        dialer = Dialer(loop, self._connecting, memory=memory, unix=self._unix_path, tls=self._tls)
+        dialer = Dialer(
+            loop, self._connecting, memory=memory, unix=self._unix_path, tls=self._tls, server_name=self._server_name
+        )
         return Transports(loop, self.limits, self.timeouts, self._pool_limits, dialer)
 
 

@@ -15,7 +15,7 @@ import math
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
-from toolkit.client.heads import NO_BLOCK, Block, Place, fields_of
+from toolkit.client.heads import NO_BLOCK, Block, fields_of
 from toolkit.client.options import OF_TURNS
 from toolkit.client.policies import Outgoing, Policies
 from toolkit.client.redirects import OF_THE_REQUEST, Redirects, next_hop, same_origin
@@ -347,7 +347,7 @@ class Turns:
         x._again()
         x.method = again.method
         if again.url is not x._place.url:
-            x._place = Place(again.url)
+            x._place = x._session.place(again.url, x._options)  # the proxy is chosen anew
         x._request_headers = None
         own = again.fields
         if again.keeps_body:
