@@ -302,15 +302,15 @@ async def test_a_proxy_that_is_not_there() -> None:
     ],
 )
 async def test_the_time_to_connect_covers_the_proxy_s_phases(scheme: str, phase: str) -> None:
-    async with raw_server("tcp") as peer, Session(timeouts=Timeouts(connect=0.05)) as http:
+    async with raw_server("tcp") as peer, Session(timeouts=Timeouts(connect=0.5)) as http:
         with pytest.raises(
-            ConnectTimeout, match=rf"no connection to its\.test:443 by the proxy .* within 0\.05 s, {phase}"
+            ConnectTimeout, match=rf"no connection to its\.test:443 by the proxy .* within 0\.5 s, {phase}"
         ):
             _ = await http.get("https://its.test/", proxy=peer.url.replace("http", scheme))
 
 
 async def test_a_timeout_inside_a_proxy_s_tls() -> None:
-    async with raw_server("tls") as peer, Session(timeouts=Timeouts(connect=0.2)) as http:
+    async with raw_server("tls") as peer, Session(timeouts=Timeouts(connect=0.5)) as http:
         with pytest.raises(ConnectTimeout, match=r"while the proxy https://.* was asked for a tunnel"):
             _ = await http.get("https://its.test/", proxy=Proxy(peer.url, tls=own_tls()))
 
