@@ -228,3 +228,20 @@ def test_a_decorated_function_stays_what_it_was() -> None:
     assert web.every(hours=1)(square_nothing) is square_nothing
     assert web.cron("@daily", name="b")(square_nothing) is square_nothing
     assert [job.name for job in web.jobs] == ["square_nothing", "b"]
+
+
+async def test_a_thread_hands_in_to_a_mounted_application_and_in_a_lifespan() -> None:
+    """Neither of them is served at an address; both have a loop, from their start hooks on."""
+    web, inner, early = App(), App(), list[int]()
+    web.mount("/inner", inner)
+
+    @inner.on_start
+    async def start() -> None:
+        early.append(await asyncio.wrap_future(await asyncio.to_thread(inner.submit_threadsafe, square, 2)))
+
+    async with web.lifespan():
+        for app in (web, inner):
+            assert await asyncio.wrap_future(await asyncio.to_thread(app.submit_threadsafe, square, 3)) == 9
+    assert early == [4]
+    with pytest.raises(UseError, match="while the application does not run"):
+        _ = inner.submit_threadsafe(square, 3)

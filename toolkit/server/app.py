@@ -207,7 +207,14 @@ class App(Working):
     def process_pools(self) -> Pools:
         """The processes that belong to the application on the running loop, begun when they are first needed."""
         pools = self._pools
-        if pools is None or pools.loop is not asyncio.get_running_loop():
+        if pools is not None and pools.loop is not asyncio.get_running_loop():
+            if not pools.loop.is_closed():
+                raise UseError(
+                    "the processes of this App are in use on another event loop; one App, one loop at a time"
+                )
+            pools.abandon()
+            pools = None
+        if pools is None:
             from toolkit.server.processes.pools import Pools as Found  # most programs do without
 
             pools = self._pools = Found(self)

@@ -1,8 +1,9 @@
 """Serving: what an application does between its start and its end, and the ways to run it.
 
-How it lives. `_listen` runs the start hooks and then listens; `_close` ends gracefully and runs the exit hooks.
+How it lives. `_listen` runs the start hooks, starts processes, listens, and has the clock count for jobs; `_close`
+stops serving, and `_end_all` ends the rest in the other order, each part whatever became of the one before.
 `serve()`, `async with web:`, `run()` and a worker process are ways to say both; `exit()` and `stop()` ask for the end,
-at any moment, in the middle of a start as well.
+at any moment, in the middle of a start as well. A mounted application begins and ends with the one around it.
 """
 
 from __future__ import annotations
@@ -48,6 +49,12 @@ def _release(waiters: list[asyncio.Future[None]]) -> None:
             waiter.set_result(None)
 
 
+async def _called(hook: Callable[[], object]) -> None:
+    value = hook()
+    if inspect.isawaitable(value):
+        await value
+
+
 def check_port(port: object) -> None:
     """What is no port would be taken modulo 65536 by some resolvers, and end up somewhere else."""
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
@@ -76,6 +83,7 @@ class Serving(Router):
         self._inherited: list[socket.socket] | None = None  # a worker process listens on what its supervisor bound
         self._lead: Lead | None = None  # of several worker processes, one looks at the clock for jobs
         self._at_work = False  # the clock counts for jobs
+        self._home: asyncio.AbstractEventLoop | None = None  # where it lives, from its start hooks on to its end
         self._jobs: Jobs | None = None  # work beside requests, once there is any
         self._start_waiters: list[asyncio.Future[None]] = []
         self._exit_waiters: list[asyncio.Future[None]] = []
@@ -109,6 +117,8 @@ class Serving(Router):
 
     async def _run_start_hooks(self) -> None:
         for app in self._applications():
+            app._home = asyncio.get_running_loop()
+        for app in self._applications():
             for hook in app._start_hooks:
                 try:
                     value = hook()
@@ -119,24 +129,46 @@ class Serving(Router):
                     raise
 
     async def _run_exit_hooks(self) -> None:
-        if self._exit_due:
-            self._exit_due = False
-            for app in reversed(self._applications()):
-                for hook in app._exit_hooks:
-                    value = hook()
-                    if inspect.isawaitable(value):
-                        await value
-                if app._caching is not None:
-                    await app._caching.close()  # after the hooks, which may have something to forget
+        """Once, in the order of their declaration, mounted applications first. One that raises stops no other."""
+        if not self._exit_due:
+            return
+        self._exit_due = False
+        async with contextlib.AsyncExitStack() as ends:  # what is pushed last is called first
+            for app in self._applications():
+                ends.push_async_callback(app._close_cache)  # after the hooks, which may have something to forget
+                for hook in reversed(app._exit_hooks):
+                    ends.push_async_callback(_called, hook)
+
+    async def _close_cache(self) -> None:
+        if self._caching is not None:
+            await self._caching.close()
 
     async def _start_processes(self) -> None:
         """Where routes have their handlers in processes: at the start, so that no request waits for an interpreter."""
         raise NotImplementedError
 
     async def _end_processes(self) -> None:
-        if self._pools is not None:
-            pools, self._pools = self._pools, None
-            await pools.close()
+        for app in self._applications():  # a mounted one has pools where its jobs call something in them
+            pools, app._pools = app._pools, None
+            if pools is not None:
+                await pools.close()
+
+    async def _end_all(self, grace: float | None, *, hooks: bool = True) -> None:
+        """End what is there beside requests, from the last that began to the first, whatever fails or is cancelled.
+
+        Raises what was raised last; the errors before it are its context.
+        """
+        try:
+            async with contextlib.AsyncExitStack() as ends:  # what is pushed last is called first
+                ends.push_async_callback(self._end_processes)  # which the hooks, or work of theirs, had begun
+                ends.push_async_callback(self._end_jobs, 0)  # what the hooks handed in
+                if hooks:
+                    ends.push_async_callback(self._run_exit_hooks)
+                ends.push_async_callback(self._end_processes)
+                ends.push_async_callback(self._end_jobs, grace)
+        finally:
+            for app in self._applications():
+                app._home = None
 
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncIterator[Self]:
@@ -148,11 +180,14 @@ class Serving(Router):
             self._begin_jobs()
             yield self
         finally:
-            await self.exit()
-            # Where nothing was served, `exit` had nothing to end.
-            await self._end_jobs(self._applications()[0].timeouts.grace)
-            await self._end_processes()
-            await self._run_exit_hooks()
+            running = self._running
+            try:
+                if running is None or running.is_stopping or self._starting or self._ended is not None:
+                    await self.exit()
+                else:
+                    await self._close(running)
+            finally:  # where nothing was served, there was nothing to close
+                await self._end_all(self._applications()[0].timeouts.grace)
 
     def _begin_jobs(self) -> None:
         for app in self._applications():
@@ -210,18 +245,25 @@ class Serving(Router):
                 self.tls if tls is None else tls,
                 self._inherited,
             )
+            self._begin_jobs()
         except BaseException:
-            await self._end_jobs(0)  # what the hooks had handed in
-            await self._end_processes()
-            if any(app._start_hooks for app in self._applications()):
-                await self._run_exit_hooks()  # what the hooks before had opened is closed
-            _release(self._exit_waiters)
+            await self._take_back(running)
             raise
         finally:
             self._starting, self._starter = False, None
-        self._begin_jobs()
         _release(self._start_waiters)
         return running
+
+    async def _take_back(self, running: Running) -> None:
+        """A start that failed, or was cancelled, leaves nothing behind."""
+        try:
+            if running.servers:
+                await running.stop()
+        finally:
+            try:  # what hooks had opened before is closed by those for the exit
+                await self._end_all(0, hooks=any(app._start_hooks for app in self._applications()))
+            finally:
+                _release(self._exit_waiters)
 
     async def _close(self, running: Running) -> None:
         grace, began = running.app.timeouts.grace, running.loop.time()
@@ -230,10 +272,7 @@ class Serving(Router):
             try:
                 await running.stop()
             finally:
-                await self._end_jobs(None if grace is None else began + grace - running.loop.time())
-            await self._end_processes()
-            await self._run_exit_hooks()
-            await self._end_jobs(0)  # what the hooks handed in
+                await self._end_all(None if grace is None else began + grace - running.loop.time())
         finally:
             if self._running is running:
                 self._running = None

@@ -92,15 +92,15 @@ class Working(Serving):
         from toolkit.server.jobs.crew import check_work
 
         check_work("web.submit_threadsafe", function)
-        running = self._running
-        if running is None or running.loop.is_closed():
+        loop = self._home if self._running is None else self._running.loop  # a mounted one is not served itself
+        if loop is None or loop.is_closed():
             raise UseError("web.submit_threadsafe() while the application does not run")
         call = functools.partial(function, *args, **kwargs)
 
         async def wait() -> object:
             return await self.submit(call)
 
-        return asyncio.run_coroutine_threadsafe(wait(), running.loop)
+        return asyncio.run_coroutine_threadsafe(wait(), loop)
 
     # -- by the clock ------------------------------------------------------------------------------------------
 

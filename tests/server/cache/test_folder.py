@@ -195,3 +195,10 @@ async def test_processes_share_a_folder(tmp_path: Path) -> None:
         _, told = await process.communicate()
         assert (process.returncode, told) == (0, b"")
     assert len(os.listdir(tmp_path)) <= 16 + 3 * 2
+
+
+async def test_there_is_nothing_to_forget_in_a_folder_that_was_cleaned_away(tmp_path: Path) -> None:
+    store = FolderCache(tmp_path / "answers", clock=Clock())
+    store.directory.rmdir()
+    await store.forget("/a")
+    await store.clear()

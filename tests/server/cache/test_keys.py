@@ -91,3 +91,10 @@ def test_fields_are_a_line_each() -> None:
 )
 def test_what_an_answer_depends_on(values: list[bytes], names: tuple[str, ...] | None) -> None:
     assert vary_names([(b"Vary", value) for value in values]) == names
+
+
+@pytest.mark.parametrize("names", [None, ["a"]])
+def test_parameters_of_one_name_stay_in_their_order_however_it_is_spelt(names: list[str] | None) -> None:
+    """The last one counts in `r.params()`: `a` is 1 here and 2 there."""
+    assert chosen_query("a=2&%61=1", names) == "a=2&%61=1"
+    assert chosen_query("%61=1&a=2", names) == "%61=1&a=2"

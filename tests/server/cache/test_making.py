@@ -153,3 +153,24 @@ async def test_a_stream_that_is_left_in_the_middle_is_not_kept() -> None:
     assert await anext(tee) == b"a"
     await tee.aclose()
     assert (pieces.closed, copies) == (True, [])
+
+
+async def test_a_stream_that_is_left_closes_what_it_was_read_from() -> None:
+    """A source may make its iterator anew for each reader; what is open is the iterator."""
+    closed = list[str]()
+
+    class Source:
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            try:
+                yield b"1"
+                yield b"2"
+            finally:
+                closed.append("yes")
+
+    async def keep(body: bytes) -> None:
+        raise AssertionError(body)
+
+    tee = Tee(Source(), 100, keep)
+    assert await anext(tee) == b"1"
+    await tee.aclose()
+    assert closed == ["yes"]

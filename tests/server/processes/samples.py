@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from toolkit import Abort, Cookie, Deliver, Event, NotFound, Reply, current_process
+from toolkit import Abort, App, Cookie, Deliver, Event, NotFound, Reply, current_process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -314,3 +314,13 @@ def hold_on(folder: str) -> None:
             threading.Event().wait()
         except BaseException:
             continue
+
+
+# With a cache, which stays on the loop
+
+caching = App()
+
+
+@caching.cache(60)
+def kept(r: RequestCopy) -> dict[str, object]:
+    return {"where": current_process().kind, "kept": r.path}

@@ -473,3 +473,13 @@ async def test_a_parameter_that_cannot_be_pickled_is_told_with_the_request() -> 
         text = await answer.text()
         assert answer.status == 500
         assert "GET /x/1: an argument of tests.server.processes.samples.returned cannot be sent to another" in text
+
+
+async def test_a_cache_before_such_a_handler_stays_on_the_loop() -> None:
+    web = App(port=0, processes=Processes(workers=1))
+    web.get("/kept", process=True)(samples.kept)
+    async with asked(web) as (here, http):
+        answers = [await http.get(f"{here.url}/kept") for _ in range(2)]
+        told = [await answer.json() for answer in answers]
+    assert told == [{"where": "pool", "kept": "/kept"}] * 2
+    assert ["age" in answer.headers for answer in answers] == [False, True]

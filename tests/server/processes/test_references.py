@@ -79,3 +79,15 @@ def test_a_name_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(samples, "add")
     with pytest.raises(UseError, match=r"it cannot be found as tests\..*\.add: module .* has no attribute 'add'"):
         reference_of(function, "process=True for")
+
+
+def test_a_function_with_a_cache_is_checked_for_itself() -> None:
+    web = App()
+
+    @web.cache(60)
+    async def coroutine(r: object) -> str:
+        return ""
+
+    with pytest.raises(UseError, match="it is a coroutine function, which belongs to the loop"):
+        check_function(coroutine, "process=True for")
+    assert reference_of(samples.kept, "here").name == "kept"

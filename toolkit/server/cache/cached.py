@@ -25,7 +25,7 @@ from toolkit.server.cache.entry import Entry
 from toolkit.server.cache.flights import Failure, Flight
 from toolkit.server.cache.keys import normal_path
 from toolkit.server.cache.making import Tee, entry_of, keeping_of, make
-from toolkit.server.cache.rules import SAFE
+from toolkit.server.cache.rules import SAFE, sessions_are_used
 from toolkit.server.handlers import Handler, in_thread
 from toolkit.server.hooks import call
 from toolkit.server.middleware.conditional import by_conditions
@@ -75,11 +75,15 @@ class Cached(Generic[H]):
 
     def in_thread(self) -> Coroutine:
         """The same, with the function called in a thread; the cache stays on the loop."""
-        threaded = Cached(self.uncached, self.rule, self._caching)
-        threaded._function = in_thread(self.uncached)
+        return self.around(in_thread(self.uncached))
+
+    def around(self, function: Handler) -> Coroutine:
+        """The same cache before another way to call the function: in a thread, in a process."""
+        other = Cached(self.uncached, self.rule, self._caching)
+        other._function = function
 
         async def call_cached(r: Request, /, **parameters: object) -> object:
-            return await call(threaded, r, **parameters)
+            return await call(other, r, **parameters)
 
         return call_cached
 
@@ -127,10 +131,15 @@ def _given(r: Request, answer: Answer) -> Answer:
     return by_conditions(r, answer) if answer.status == 200 else answer
 
 
+def _is_obsolete(flight: Flight) -> bool:
+    """Asked anew behind each wait."""
+    return flight.obsolete
+
+
 class _Visit:
     """One request whose answer is not at hand."""
 
-    __slots__ = ("caching", "entry", "function", "key", "parameters", "primary", "r", "rule", "store")
+    __slots__ = ("caching", "entry", "function", "key", "parameters", "primary", "r", "read_cookies", "rule", "store")
 
     def __init__(
         self,
@@ -151,6 +160,7 @@ class _Visit:
         self.primary = key  # without the fields that answers say they depend on
         self.key = key
         self.entry: Entry | None = None  # what there is, fresh or not
+        self.read_cookies = False  # the handler did
 
     async def answer(self, fresh: bool) -> object:
         """The answer, by whatever way; `fresh`: not one that is kept already."""
@@ -163,7 +173,7 @@ class _Visit:
             if entry is not None and now < entry.fresh_until:
                 return _given(self.r, entry.answer(now))
             if flights.is_passed(self.key, now):
-                return await self._make(flights.alone(self.key), now)
+                return await self._make_alone()
             flight = flights.find(self.key)
             if flight is None:
                 return await self._lead(flights.begin(self.key))
@@ -173,7 +183,7 @@ class _Visit:
             if isinstance(outcome, Flight):
                 return await self._lead(outcome)
             if outcome is None:
-                return await self._make(flights.alone(self.key), self.store.clock())
+                return await self._make_alone()
             if isinstance(outcome, Failure):
                 return self._failed(outcome.error.with_traceback(outcome.trace))
             key, entry = outcome
@@ -195,13 +205,30 @@ class _Visit:
             landed = True
             return value
         except Exception as error:
-            outcome, landed = Failure(error, error.__traceback__), True
+            outcome, landed = None if self._is_personal() else Failure(error, error.__traceback__), True
             return self._failed(error, leads=True)
         finally:
             if landed:
                 flights.end(flight, outcome)  # nothing new, where `_make` has told them already
             else:
                 flights.abandon(flight)
+
+    async def _make_alone(self) -> object:
+        """Run the handler for this visitor, and nobody waits."""
+        try:
+            return await self._make(self.caching.flights.alone(self.key), self.store.clock())
+        except Exception as error:
+            return self._failed(error, leads=True)
+
+    def _note_cookies(self) -> None:
+        self.read_cookies = True
+
+    def _is_personal(self) -> bool:
+        """Whether what was raised may be about this visitor, by something that is in no key."""
+        rule = self.rule
+        if self.read_cookies and rule.key is None and "cookie" not in rule.vary:
+            return True
+        return not rule.with_credentials and sessions_are_used(self.r)
 
     def _stale(self) -> Entry | None:
         """An older answer that may stand in for a failure (RFC 5861 4)."""
@@ -222,7 +249,7 @@ class _Visit:
     async def _make(self, flight: Flight, now: float) -> object:
         """Run the handler, keep what can be kept, and tell those who wait if it is."""
         r, rule, flights = self.r, self.rule, self.caching.flights
-        made = await make(self.function, r, self.parameters)
+        made = await make(self.function, r, self.parameters, self._note_cookies)
         answer = made.answer
         keeping = keeping_of(rule, r, made, self.store.seconds, now)
         if answer is None or keeping.why_not:
@@ -262,12 +289,14 @@ class _Visit:
         answer.source = Tee(answer.source, self.rule.largest, keep)
 
     async def _keep(self, flight: Flight, entry: Entry) -> None:
-        if flight.obsolete:
+        if _is_obsolete(flight):
             return
         if entry.vary:
             where = Entry(0, [], b"", entry.born, entry.fresh_until, entry.keep_until, entry.vary)
             await self.caching.put(self.store, self.primary, where)
         await self.caching.put(self.store, self._place(entry), entry)
+        if _is_obsolete(flight):  # the path was forgotten while the store was at it
+            await self.caching.take_back(self.store, flight.key.path)
 
     def _place(self, entry: Entry) -> Key:
         """Where an answer belongs that was made for this request."""

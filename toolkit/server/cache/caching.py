@@ -209,6 +209,10 @@ class Caching:
         elif not self._is_silent(store):
             await self._within(store.put(key, entry), "put")
 
+    async def take_back(self, store: CacheStore, path: str) -> None:
+        """Drop what was put too late, if that can be done."""
+        await self._within(store.forget(path), "forget")
+
     async def _one(self, store: CacheStore, key: Key) -> Entry | None:
         if not store.waits:
             return store.look(key)

@@ -185,7 +185,11 @@ class FolderCache(CacheStore):
                     self._unlink(one.name)
 
     def _remove(self, beginning: str) -> None:
-        for name in os.listdir(self.directory):
+        try:
+            names = os.listdir(self.directory)
+        except FileNotFoundError:  # it was cleaned away, with all that was in it
+            return
+        for name in names:
             if name.startswith(beginning) and OURS.fullmatch(name) is not None:
                 self._unlink(name)
 

@@ -10,8 +10,8 @@ How it works. A key has two halves. `path` is the path alone, so that all that i
     fields          those that the rule names, and behind them those that the kept answer's Vary names
 
 Two requests that a handler could tell apart by one of these never have the same key: whoever can find two that do can
-have others shown what was made for him. Hence parameters are sorted but not decoded, no line can hold a line's end, and
-what functions of the application give goes through `repr`.
+have others shown what was made for him. Hence parameters are sorted by their decoded names, and stay as they came; no
+line can hold a line's end, and what functions of the application give goes through `repr`.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ def chosen_query(query: str, names: Collection[str] | None) -> str:
         return ""
     pairs = [pair for pair in query.split("&") if pair]
     if names is not None:
-        pairs = [pair for pair in pairs if unquote_plus(pair.partition("=")[0]) in names]
+        pairs = [pair for pair in pairs if _name(pair) in names]
     pairs.sort(key=_name)
     return "&".join(pairs)
 
 
 def _name(pair: str) -> str:
-    return pair.partition("=")[0]
+    return unquote_plus(pair.partition("=")[0])  # of `a=1&%61=2` a handler sees two of one name, in this order
 
 
 def field_lines(fields: Fields, names: Sequence[str]) -> str:

@@ -47,8 +47,10 @@ class Made(NamedTuple):
     read_cookies: bool
 
 
-async def make(function: Handler, r: Request, parameters: dict[str, object]) -> Made:
-    """Run the handler. Raises what it raises."""
+async def make(
+    function: Handler, r: Request, parameters: dict[str, object], on_cookies: Callable[[], object] = bool
+) -> Made:
+    """Run the handler. `on_cookies` is called if it read cookies, whatever becomes of it. Raises what it raises."""
     extra = extra_of(r)
     others, cookies = list(extra.fields), extra.cookies
     awaited: list[Answer] = []
@@ -62,6 +64,8 @@ async def make(function: Handler, r: Request, parameters: dict[str, object]) -> 
         value = await call(function, r, **parameters)
     finally:
         read = extra.cookies is not None
+        if read:
+            on_cookies()
         extra.cookies, extra.on_answer = cookies if extra.cookies is None else extra.cookies, None
     theirs = {id(pair) for pair in others}
     added = [pair for pair in extra.fields if id(pair) not in theirs]
@@ -181,6 +185,12 @@ class Tee:
     async def aclose(self) -> None:
         """End the stream; nothing is kept of it."""
         self._copy = None
-        close = getattr(self._source, "aclose", None)
-        if close is not None:
-            await close()
+        await _close(self._iterator)
+        if self._iterator is not self._source:  # it may make an iterator for each reader
+            await _close(self._source)
+
+
+async def _close(source: object) -> None:
+    close = getattr(source, "aclose", None)
+    if close is not None:
+        await close()

@@ -99,6 +99,7 @@ def _found(reference: Reference) -> Callable[..., object]:
         if reference.module == "__main__":
             hint = '; what stands below `if __name__ == "__main__":` is not there when the program is imported'
         raise caused(UseError(f"{reference} cannot be found in another process: {error}{hint}"), error)
+    found = getattr(found, "uncached", found)  # the cache before it is the loop's
     if not callable(found):
         raise UseError(f"{reference} is no function in another process, but {found!r}")
     return found

@@ -95,6 +95,12 @@ class ProcessPool:
             self._first.exception()  # it was told, or nobody asked
         atexit.unregister(self._kill_all)
 
+    def abandon(self) -> None:
+        """See `Pools.abandon`."""
+        self.closing = True
+        self._kill_all()
+        atexit.unregister(self._kill_all)
+
     def _kill_all(self) -> None:
         """The interpreter ends, and nobody ended the pool."""
         for link in list(self.links):

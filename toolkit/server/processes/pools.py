@@ -63,9 +63,17 @@ class Pools:
 
     async def close(self) -> None:
         """End all of them."""
+        if self.loop.is_closed():
+            self.abandon()
         pools = list(self._pools.values())
         self._pools.clear()
         await asyncio.gather(*(pool.close() for pool in pools))
+
+    def abandon(self) -> None:
+        """Their loop was closed, and nobody had ended them: nothing can be awaited any more."""
+        for pool in self._pools.values():
+            pool.abandon()
+        self._pools.clear()
 
     # -- what they do ------------------------------------------------------------------------------------------
 
@@ -118,4 +126,5 @@ def in_process(handler: Handler, option: object) -> Coroutine:
     async def call_in_process(r: Request, /, **parameters: object) -> object:
         return await r._connection.running.app.process_pools().handle(r, reference, options, parameters)
 
-    return call_in_process
+    around: Callable[[Handler], Coroutine] | None = getattr(handler, "around", None)
+    return call_in_process if around is None else around(call_in_process)  # a cache stays on the loop

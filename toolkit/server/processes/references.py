@@ -32,6 +32,7 @@ class Reference(NamedTuple):
 
 def check_function(function: Handler, call: str) -> Reference:
     """What can be told of a function by itself, before its module is complete. Raises `UseError`."""
+    function = getattr(function, "uncached", function)  # a cache before it stays where the loop is
     what = f"{call} {described(function)}" if callable(function) else f"{call} {function!r}"
     if is_coroutine_function(function):
         raise UseError(f"{what}: it is a coroutine function, which belongs to the loop; expected a plain function")
