@@ -249,7 +249,7 @@ async def test_a_request_made_while_an_error_is_handled_ends_cleanly() -> None:
 @pytest.mark.parametrize("coding", ["gzip\r\nx-more: 1", "none", True])
 async def test_a_coding_that_is_none_is_an_error_and_nothing_is_sent(coding: object) -> None:
     async with raw_server() as peer, peer.session() as http:
-        with pytest.raises(UseError, match="^coding=.*expected one of"):
+        with pytest.raises(UseError, match=r"^coding=.*expected one of"):
             _ = await http.post(peer.url, body=b"abc", coding=coding)  # type: ignore[arg-type]  # the point
         assert peer.accepted == []
 
@@ -257,4 +257,4 @@ async def test_a_coding_that_is_none_is_an_error_and_nothing_is_sent(coding: obj
 async def test_timeouts_are_no_number() -> None:
     async with raw_server() as peer, peer.session() as http:
         with pytest.raises(UseError, match=r"^timeouts=3: expected Timeouts\(\.\.\.\)"):
-            http.get(peer.url, timeouts=3)  # type: ignore[arg-type]  # the point
+            _ = http.get(peer.url, timeouts=3)  # type: ignore[arg-type]  # the point

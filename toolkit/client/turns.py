@@ -99,8 +99,8 @@ class Turns:
 
     __slots__ = (
         "_added",
-        "_attempt",
         "_asked_for",
+        "_attempt",
         "_auth",
         "_authorization",
         "_challenges",
