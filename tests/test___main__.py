@@ -52,6 +52,7 @@ def test_a_mistake_is_one_line_and_2(arguments: list[str], capsys: pytest.Captur
     assert told.startswith("toolkit: ")
     assert told.count("\n") == 1
     assert "expected one of: get, post, put, patch, delete, head, options, request, bench" in told
+    assert told.count("patch") == 1
 
 
 def test_arguments_and_the_exit_status_pass_through(monkeypatch: pytest.MonkeyPatch) -> None:

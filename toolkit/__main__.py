@@ -43,6 +43,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what was expected, and exit with 2."""
+        message = message.partition(" (choose from ")[0]  # these are told by us, whatever the fault
         self.exit(2, f"{self.prog}: {message}; expected one of: {', '.join(COMMANDS)} (try --help)\n")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import threading
@@ -182,3 +183,23 @@ def test_where_nothing_could_be_saved(tmp_path: Path) -> None:
         check_target(tmp_path / "there" / "a", overwrite=True)
     with pytest.raises(OSError, match="a device or a pipe"):
         check_target(tmp_path / "pipe", overwrite=True)
+
+
+async def test_what_fails_behind_the_rename_leaves_other_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The descriptor's number is free by then, and the next file's."""
+
+    def refused(folder: Path) -> None:
+        raise OSError(errno.EIO, "no")
+
+    monkeypatch.setattr("toolkit.client.part_file._sync_folder", refused)
+    part = PartFile(tmp_path / "a")
+    part.start(0, MARK)
+    await part.write(b"abc")
+    with pytest.raises(OSError, match="no"):
+        await part.finish(overwrite=True, fsync=True)
+    other = os.open(tmp_path / "other", os.O_CREAT | os.O_WRONLY)
+    await part.leave(keep=False)
+    os.close(other)  # it was not closed already
+    assert names(tmp_path) == ["a", "other"]

@@ -485,3 +485,21 @@ async def test_the_wait_can_be_cancelled() -> None:
         with pytest.raises(asyncio.CancelledError):
             await asking
         assert len(asked) == 1
+
+
+async def test_an_end_by_total_time_tells_what_was_tried_before() -> None:
+    gone = asyncio.Event()
+    web, answers = App(port=0), [BUSY]
+
+    @web.get("/x")
+    async def x(r: Request) -> object:
+        if answers:
+            return answers.pop()
+        await gone.wait()
+        return None
+
+    async with Session(app=web, retries=Retries(clock=Waits().clock()), timeouts=Timeouts(total=0.5)) as http:
+        with pytest.raises(TotalTimeout) as caught:
+            _ = await http.get("/x")
+        gone.set()
+        assert caught.value.__notes__ == ["attempt 1 before it: answered 503; waited 0.2 s"]

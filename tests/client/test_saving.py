@@ -339,6 +339,35 @@ async def test_a_416_where_all_is_here_already(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a"]
 
 
+async def test_a_416_for_a_part_is_no_error_where_every_other_is(tmp_path: Path) -> None:
+    """`raise_for_status` is of the answers that the caller gets."""
+    for size, rest in ((SIZE, ()), (SIZE + 1, (whole(),))):
+        async with raw_server("tcp") as peer, peer.session(base_url=peer.url, raise_for_status=True) as http:
+            script = Script(peer, http)
+            (tmp_path / "a.toolkit-part").write_bytes(bytes(size))
+            (tmp_path / "a.toolkit-part.json").write_bytes(write_mark(Mark.of(f"{peer.url}/f", '"1"', None)))
+            no_more = f"HTTP/1.1 416 x\r\ncontent-range: bytes */{SIZE}\r\ncontent-length: 0\r\n\r\n"
+            await script.save(tmp_path / "a", no_more.encode(), *rest)
+            with pytest.raises(StatusError):
+                await script.save(tmp_path / "b", no_more.encode())
+        assert (tmp_path / "a").read_bytes() == (DATA if rest else bytes(SIZE))
+        assert names(tmp_path) == ["a"]
+
+
+async def test_what_a_post_led_to_is_not_asked_for_again(tmp_path: Path) -> None:
+    """A GET of the URL that was posted to is another thing, and posting twice nobody's wish."""
+    async with raw_server("tcp") as peer, peer.session(base_url=peer.url) as http:
+        script = Script(peer, http)
+        see_other = b"HTTP/1.1 303 x\r\nlocation: /f\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        serving = asyncio.ensure_future(script.answer(see_other, whole(cut=500)))
+        with pytest.raises(Disconnected):
+            async with http.post("/form", body=b"", follow_redirects=True) as x:
+                await x.save(tmp_path / "a")
+        await serving
+        assert [head.partition(" HTTP")[0] for head in script.heads] == ["POST /form", "GET /f"]
+    assert names(tmp_path) == []
+
+
 async def test_a_part_without_a_mark_is_not_trusted(tmp_path: Path) -> None:
     (tmp_path / "a.toolkit-part").write_bytes(b"x" * 300)
     async with scripted() as script:

@@ -12,7 +12,7 @@ from tests.helpers.answers import Asked, read_request
 from tests.helpers.raw import raw_server
 from tests.helpers.served import served
 from toolkit import App, Exchange, Request
-from toolkit.errors import Disconnected, LocalProtocolError
+from toolkit.errors import Disconnected, LocalProtocolError, UseError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -244,3 +244,17 @@ async def test_a_request_made_while_an_error_is_handled_ends_cleanly() -> None:
                     await stream.eof()
                     assert [part async for part in stream] == [b"part"]
                 assert x.complete
+
+
+@pytest.mark.parametrize("coding", ["gzip\r\nx-more: 1", "none", True])
+async def test_a_coding_that_is_none_is_an_error_and_nothing_is_sent(coding: object) -> None:
+    async with raw_server() as peer, peer.session() as http:
+        with pytest.raises(UseError, match=r"^coding=.*expected one of"):
+            _ = await http.post(peer.url, body=b"abc", coding=coding)  # type: ignore[arg-type]  # the point
+        assert peer.accepted == []
+
+
+async def test_timeouts_are_no_number() -> None:
+    async with raw_server() as peer, peer.session() as http:
+        with pytest.raises(UseError, match=r"^timeouts=3: expected Timeouts\(\.\.\.\)"):
+            _ = http.get(peer.url, timeouts=3)  # type: ignore[arg-type]  # the point

@@ -606,3 +606,21 @@ async def test_a_redirect_that_leads_nowhere_is_the_last_answer() -> None:
 
     async with Session(app=web) as http:
         assert await (await http.get("/", follow_redirects=True)).text() == "no location"
+
+
+async def test_a_login_that_a_server_writes_into_a_location_is_nobodys() -> None:
+    """Nor is it an error where no login could be like that: the caller did not write it."""
+    app = web()
+
+    @app.get("/in")
+    async def come_in(r: Request) -> object:
+        return 302, "", {"location": "http://a%3Ab:c@localhost/login"}
+
+    async with Session(app=app, redirects=Redirects()) as http:
+        assert await home(http, "/in") == {
+            "host": "localhost",
+            "cookie": None,
+            "authorization": None,
+            "x-hook": None,
+            "x-own": None,
+        }

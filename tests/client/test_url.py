@@ -75,6 +75,7 @@ def test_what_is_no_url_is_a_value_error(text: str) -> None:
         ("g/", "http://a/b/c/g/"),
         ("/g", "http://a/g"),
         ("//g", "http://g"),
+        ("//G.test/X", "http://g.test/X"),  # 6.2.2.1: the case of a host tells nothing
         ("?y", "http://a/b/c/d;p?y"),
         ("g?y", "http://a/b/c/g?y"),
         ("#s", "http://a/b/c/d;p?q#s"),
@@ -108,6 +109,7 @@ def test_relative_references_are_resolved(reference: str, expected: str) -> None
     ("url", "shown"),
     [
         ("http://a.test/x@y", "http://a.test/x@y"),
+        ("me:secret@a.test/x", "***@a.test/x"),  # the scheme was forgotten
         ("http://ada:hunter2@a.test/x@y", "http://***@a.test/x@y"),
         ("http://ada:hunt@er2@a.test/", "http://***@a.test/"),
         ("//ada@a.test?q=//b@c", "//***@a.test?q=//b@c"),

@@ -124,6 +124,7 @@ def test_what_one_end_says_the_other_reads(name: str) -> None:
         ("no NUL", "a\0.txt", "a_.txt"),
         ("nothing that turns the text around", "gpj.\u202eexe", "gpj._exe"),
         ("nothing that is not shown", "a\u200b.txt", "a_.txt"),
+        ("no space but one", "a\u00a0b\u2003c.txt", "a_b_c.txt"),
         ("nothing that Windows refuses", 'a<b>c:d"e|f?g*.txt', "a_b_c_d_e_f_g_.txt"),
         ("no stream of NTFS", "a.txt:evil.exe", "a.txt_evil.exe"),
         ("no device", "con", "_con"),

@@ -99,16 +99,16 @@ def test_limits_are_looked_at_before_anything_is_made_of_the_fields() -> None:
         ("a/", "file"),
         (".htaccess", "htaccess"),
         ("a.txt.", "a.txt"),
-        ("a\0b\r\nc.txt", "abc.txt"),
-        ("a\u202etxt.exe", "atxt.exe"),
+        ("a\0b\r\nc.txt", "a_b__c.txt"),
+        ("a\u202etxt.exe", "a_txt.exe"),
         ('a<b>:"c|?*.txt', "a_b___c___.txt"),
         ("CON", "_CON"),
         ("nul.txt", "_nul.txt"),
         ("", "file"),
         (None, "file"),
-        ("x" * 500 + ".txt", "x" * 196 + ".txt"),
-        ("\u00e9" * 500, "\u00e9" * 100),
-        ("a." + "x" * 500, "a." + "x" * 198),
+        ("x" * 500 + ".txt", "x" * 226 + ".txt"),
+        ("\u00e9" * 500, "\u00e9" * 115),
+        ("a." + "x" * 500, "a." + "x" * 228),
     ],
 )
 def test_safe_file_names(given_name: str | None, safe: str) -> None:
@@ -118,7 +118,7 @@ def test_safe_file_names(given_name: str | None, safe: str) -> None:
 @given(st.text(max_size=400))
 def test_a_safe_name_is_one_name_whatever_was_given(name: str) -> None:
     safe = safe_filename(name)
-    assert 0 < len(safe.encode("utf-8", "replace")) <= 200
+    assert 0 < len(safe.encode("utf-8", "replace")) <= 230
     assert not set(safe) & set('/\\\0<>:"|?*')
     assert not safe.startswith(".")
     assert safe.isprintable()

@@ -112,6 +112,12 @@ def test_every_source_gives_the_same_fields() -> None:
     assert Headers() == Headers(None) == Headers({}) == {}
 
 
+@pytest.mark.parametrize("given", ["authorization: secret", b"a: b"])
+def test_a_line_of_a_head_is_no_mapping(given: object) -> None:
+    with pytest.raises(LocalProtocolError, match=r"^headers of type (str|bytes): expected a mapping, or pairs"):
+        encode_fields(given)  # type: ignore[arg-type]  # the point
+
+
 @few
 @given(st.lists(st.tuples(st.text(TOKEN, min_size=1), st.binary())))
 def test_bytes_pass_through_text_and_back(pairs: list[tuple[str, bytes]]) -> None:

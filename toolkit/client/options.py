@@ -12,6 +12,7 @@ import orjson
 from toolkit.errors import UseError, caused
 from toolkit.protocol.exchange import Exchange, Json
 from toolkit.protocol.forms import Pairs, plain_pairs, serialize_urlencoded
+from toolkit.protocol.limits import Timeouts
 
 if TYPE_CHECKING:
     from toolkit.client.auth import AuthLike
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
     from toolkit.client.redirects import Redirects
     from toolkit.client.retries import Retries
     from toolkit.protocol.headers import Fields
-    from toolkit.protocol.limits import Timeouts
 
-__all__ = ["OF_TURNS", "PLAIN", "Body", "BodySource", "Params", "RequestOptions", "make_body", "takes_turns"]
+__all__ = [
+    "OF_TURNS",
+    "PLAIN",
+    "Body",
+    "BodySource",
+    "Params",
+    "RequestOptions",
+    "checked_timeouts",
+    "make_body",
+    "takes_turns",
+]
 
 Stream: TypeAlias = IO[bytes] | AsyncIterable[bytes] | Exchange | os.PathLike[str] | Callable[[], AsyncIterable[bytes]]
 BodySource: TypeAlias = bytes | bytearray | memoryview | str | Stream
@@ -120,6 +130,13 @@ def takes_turns(options: RequestOptions) -> bool:
                 else f"{name}= is no option of a request; expected {', '.join(sorted(PLAIN | OF_TURNS))}"
             )
     return True
+
+
+def checked_timeouts(given: object) -> Timeouts:
+    """The same. Raises `UseError` for what others take here: a number, a tuple."""
+    if not isinstance(given, Timeouts):
+        raise UseError(f"timeouts={given!r}: expected Timeouts(...), such as Timeouts(total=5)")
+    return given
 
 
 def make_body(options: RequestOptions) -> Body | None:

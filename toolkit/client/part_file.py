@@ -163,7 +163,7 @@ class PartFile:
             await asyncio.to_thread(os.fsync, self._file)
         self._rename(overwrite)
         self._sidecar.unlink(missing_ok=True)
-        os.close(self._file)
+        self._close()
         if fsync and sys.platform != "win32":
             await asyncio.to_thread(_sync_folder, self.target.parent)
 
@@ -184,6 +184,8 @@ class PartFile:
 
     async def leave(self, *, keep: bool) -> None:
         """The download is not complete: keep what is here for another time, or nothing."""
+        if self._file < 0:
+            return  # it has its name already: what failed came behind that
         job = self._job
         if job is not None and not job.done():
             await asyncio.wait([job])
@@ -193,7 +195,12 @@ class PartFile:
             if not keep or self.mark is None or not os.fstat(self._file).st_size:
                 self._sidecar.unlink(missing_ok=True)
                 self.path.unlink(missing_ok=True)
-        os.close(self._file)
+        self._close()
+
+    def _close(self) -> None:
+        """Once: its number may be another file's a moment later."""
+        file, self._file = self._file, -1
+        os.close(file)
 
 
 def _sync_folder(folder: Path) -> None:

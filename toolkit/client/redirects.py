@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from toolkit.client.url import join_url, parse_url
+from toolkit.client.url import join_url, parse_url, shown_url
 from toolkit.errors import RemoteProtocolError, UseError
 
 if TYPE_CHECKING:
@@ -87,9 +87,11 @@ def _target(url: URL, location: str, redirects: Redirects) -> URL:
         target = join_url(here, location)
         _ = target.port  # looked at only when asked for
     except ValueError as error:
-        raise RemoteProtocolError(f"{here}: redirected to {location[:80]!r}, which is no URL") from error
+        raise RemoteProtocolError(f"{here}: redirected to {shown_url(location[:80])!r}, which is no URL") from error
     if target.scheme not in ("http", "https") or not target.host:
-        raise RemoteProtocolError(f"{here}: redirected to {location[:80]!r}; only http and https are followed")
+        raise RemoteProtocolError(
+            f"{here}: redirected to {shown_url(location[:80])!r}; only http and https are followed"
+        )
     if url.scheme == "https" and target.scheme == "http" and not redirects.insecure:
         raise RemoteProtocolError(
             f"{here}: redirected from https to http; not followed without redirects=Redirects(insecure=True)"

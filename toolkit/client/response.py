@@ -443,4 +443,7 @@ class Total:
         try:
             await self._timeout.__aexit__(kind, error, trace)
         except TimeoutError:
-            raise caused(TotalTimeout(self._x._say(f"not complete within {self._seconds} s")), None)
+            late = TotalTimeout(self._x._say(f"not complete within {self._seconds} s"))
+            if self._x._turns is not None:
+                self._x._turns.tell(late)
+            raise caused(late, None)

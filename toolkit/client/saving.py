@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from toolkit.client.part_file import PartFile, check_target
 from toolkit.client.progress import Progress, ProgressBar
 from toolkit.client.resuming import Mark, Step, answered_size, judge, strong_validator
+from toolkit.client.url import shown_url
 from toolkit.errors import (
     Disconnected,
     NetworkError,
@@ -89,9 +90,9 @@ class Saving:
         self._x = x
         self._options = options
         self._own_range = any(name.lower() == b"range" for name, _ in x._fields)
-        self._resume = options.resume and x.method == "GET" and not self._own_range
-        self._decode = bool(x._options.get("decode", True)) if x._options else True
         first = x.history[0] if x.history else x
+        self._resume = options.resume and first.method == x.method == "GET" and not self._own_range
+        self._decode = bool(x._options.get("decode", True)) if x._options else True
         self._place, self._url = first._place, first.url
         path = Path(options.path)
         # A path that ends with a slash is a folder, also one that is not there (which is an error then).
@@ -188,6 +189,8 @@ class Saving:
         if part is not None and part.mark is not None and part.size:
             held = part.size
             more += [(b"range", b"bytes=%d-" % held), (b"if-range", part.mark.validator.encode("latin-1"))]
+            if x._turns is not None:
+                x._turns.take(416)  # the part is the whole already, or of no use (`judge`)
         elif part is not None:
             part.start(0, None)
         x._fields = [*x._fields, *more]
@@ -223,7 +226,7 @@ class Saving:
         if 200 <= status < 300:
             return
         where = x.headers.get("location")
-        hint = "" if where is None else f"; it leads to {where[:200]} (follow_redirects=True goes there)"
+        hint = "" if where is None else f"; it leads to {shown_url(where[:200])} (follow_redirects=True goes there)"
         raise StatusError(x._say(f"save(): answered {status} {x.reason}{hint}"), status, x)
 
     def _coded(self, x: Response) -> bool:

@@ -99,6 +99,7 @@ class Turns:
 
     __slots__ = (
         "_added",
+        "_asked_for",
         "_attempt",
         "_auth",
         "_authorization",
@@ -118,6 +119,7 @@ class Turns:
     def __init__(self, policies: Policies) -> None:
         self.done = False  # the answer's head is the one that the caller gets
         self._policies = policies
+        self._asked_for: int | None = None  # a status above 400 that is no error
         self._auth = policies.auth  # None, too, once another origin was met
         self._authorization: Fields | None = None  # for the next turn, by `Auth.answer`
         self._added: set[bytes] | None = None  # names of what was sent by these policies alone, in lower case
@@ -184,7 +186,11 @@ class Turns:
     def refuses(self, x: Response) -> bool:
         """The last answer's status is to be an error."""
         status = x.status
-        return self._policies.raise_for_status and status is not None and status >= 400
+        return self._policies.raise_for_status and status is not None and status >= 400 and status != self._asked_for
+
+    def take(self, status: int) -> None:
+        """An answer with this status is no error, whatever `raise_for_status` says: who asks knows what to do then."""
+        self._asked_for = status
 
     # -- what goes with a request ------------------------------------------------------------------------------
 
@@ -347,7 +353,8 @@ class Turns:
         x._again()
         x.method = again.method
         if again.url is not x._place.url:
-            x._place = x._session.place(again.url, x._options)  # the proxy is chosen anew
+            # The proxy is chosen anew; a login that a server wrote there is nobody's.
+            x._place = x._session.place(again.url.with_user(None), x._options)
         x._request_headers = None
         own = again.fields
         if again.keeps_body:

@@ -20,7 +20,7 @@ __all__ = ["base_of", "join_url", "parse_url", "shown_url", "with_params"]
 
 LEGAL: Final = re.compile(r"(?:[!#$&-;=?-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*")  # RFC 3986 2
 ORIGIN: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)([^/?#@]*@)?([^/?#]*)")
-LOGIN: Final = re.compile(r"//[^/?#]*@")
+LOGIN: Final = re.compile(r"(^|//)[^/?#]*@")
 SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 
 
@@ -41,7 +41,7 @@ def base_of(text: object) -> URL:
     except ValueError:
         base = None
     if base is None or base.scheme not in ("http", "https") or not base.raw_host:
-        shown = LOGIN.sub("//***@", text, count=1) if isinstance(text, str) else text  # messages end up in logs
+        shown = shown_url(text) if isinstance(text, str) else text
         raise UseError(f"base_url={shown!r}: expected http:// or https:// and a host, as text")
     return base
 
@@ -56,11 +56,13 @@ def join_url(base: URL, text: str) -> URL:
     """`text` as seen from `base` (RFC 3986 5.2); an absolute path keeps its dot segments."""
     if SCHEME.match(text):
         return parse_url(text)
-    if text.startswith("/") and not text.startswith("//"):
+    if text.startswith("//"):
+        return parse_url(f"{base.scheme}:{text}")
+    if text.startswith("/"):
         return parse_url(f"{base.scheme}://{base.raw_authority}{text}")
     return base.join(parse_url(text))
 
 
 def shown_url(text: str) -> str:
     """A URL as a program wrote it, for messages, which end up in logs: without a login."""
-    return LOGIN.sub("//***@", text, count=1)
+    return LOGIN.sub(r"\1***@", text, count=1)

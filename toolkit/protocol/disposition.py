@@ -19,8 +19,6 @@ __all__ = ["content_disposition", "disposition_filename", "safe_filename"]
 ATTR_CHAR: Final = "!#$&+-.^_`|~"
 #: What file systems of Windows do not take (Linux takes all but the slash); names travel from one to the other.
 NOT_IN_NAMES: Final = frozenset('<>:"|?*')
-#: Control, format (a right-to-left override makes `gpj.exe` of `exe.jpg`), surrogate, line and paragraph separators.
-NOT_SHOWN: Final = frozenset(["Cc", "Cf", "Cs", "Zl", "Zp"])
 #: Names of devices, with or without an extension.
 DEVICES: Final = frozenset(["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))])
 #: Bytes of a name. File systems take 255; what a download adds to it while it is unfinished needs room.
@@ -87,7 +85,8 @@ def safe_filename(name: str) -> str:
     would be a device. At most 230 bytes of UTF-8, the extension kept. RFC 6266 4.3 asks for all of it.
     """
     name = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
-    kept = "".join("_" if c in NOT_IN_NAMES or unicodedata.category(c) in NOT_SHOWN else c for c in name)
+    # Not printable: controls, separators but the space, format (a right-to-left override makes `gpj.exe` of `exe.jpg`).
+    kept = "".join(c if c.isprintable() and c not in NOT_IN_NAMES else "_" for c in name)
     kept = kept.strip().strip(". ")
     if kept.partition(".")[0].rstrip(" ").lower() in DEVICES:
         kept = f"_{kept}"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 from urllib.parse import quote_plus, unquote_to_bytes
 
 from toolkit.errors import LimitExceeded, UseError
+from toolkit.protocol import disposition
 
 __all__ = [
     "MultiDict",
@@ -23,12 +24,6 @@ V = TypeVar("V")
 #: What stands in a form or a query. A list repeats its name, None is left out; True and False are `true` and `false`.
 Plain: TypeAlias = "str | int | float | None"
 Pairs: TypeAlias = "Mapping[str, Plain | Sequence[Plain]] | Sequence[tuple[str, Plain | Sequence[Plain]]]"
-
-LONGEST_NAME: Final = 200  #: bytes of a safe file name; file systems take 255, and a temporary name needs some
-UNSAFE: Final = frozenset('<>:"|?*')  # what Windows takes in no name; the separators are cut at
-RESERVED: Final = frozenset(
-    ["con", "prn", "aux", "nul", *(f"com{n}" for n in range(1, 10)), *(f"lpt{n}" for n in range(1, 10))]
-)
 
 
 class MultiDict(Mapping[str, V]):
@@ -134,20 +129,6 @@ def _encoded(text: str) -> str:
 def safe_filename(name: str | None) -> str:
     """A name to store a file under, made of the one that a peer gave it; "file" where nothing of that is left.
 
-    The last part of a path, without control characters, without what a system would take for more than a name, not
-    hidden, and short enough. Two peers may give the same name.
+    See `toolkit.protocol.disposition.safe_filename`. Two peers may give the same name.
     """
-    base = (name or "").replace("\\", "/").rpartition("/")[2]
-    base = "".join("_" if char in UNSAFE else char for char in base if char.isprintable())
-    base = base.strip(" .") if base.strip(" .") else ""
-    if base.partition(".")[0].lower() in RESERVED:
-        base = f"_{base}"
-    stem, dot, suffix = base.rpartition(".")
-    if dot and len(suffix.encode("utf-8", "replace")) < 20:
-        room = LONGEST_NAME - len(suffix.encode("utf-8", "replace")) - 1
-        return f"{_cut(stem, room)}.{suffix}"
-    return _cut(base, LONGEST_NAME) or "file"
-
-
-def _cut(text: str, size: int) -> str:
-    return text.encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
+    return disposition.safe_filename(name or "") or "file"

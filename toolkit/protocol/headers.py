@@ -156,4 +156,11 @@ def encode_fields(source: HeadersLike | None) -> Fields:
         return []
     if isinstance(source, Headers):
         return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in source._pairs]
-    return encode_pairs(source.items() if isinstance(source, Mapping) else source)
+    if isinstance(source, Mapping):
+        return encode_pairs(source.items())
+    given: object = source
+    if isinstance(given, (str, bytes)):
+        raise LocalProtocolError(
+            f"headers of type {type(given).__name__}: expected a mapping, or pairs of names and values"
+        )
+    return encode_pairs(source)
