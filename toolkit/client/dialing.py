@@ -83,10 +83,11 @@ class Dialer:
             memory_pair(connection, self._memory())
             return
         way = _Way(connection.origin, self._unix)
+        layers = self._layers(connection.origin)  # making a context reads files, and is not the network's time
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
-                await self._link(connection, way)
+                await self._link(connection, way, layers)
         except Disconnected:  # the session's end
             raise
         except TimeoutError as error:
@@ -98,14 +99,19 @@ class Dialer:
         except OSError as error:  # those of our own are, too
             raise way.told(error)
 
-    async def _link(self, connection: ClientConnection, way: _Way) -> None:
-        origin, via = connection.origin, way.via
-        layer: Layer | None = None
+    def _layers(self, origin: Origin) -> tuple[Layer | None, Layer | None]:
+        """TLS with the origin, and that with a proxy around it."""
+        layer = outer = None
         if origin.scheme == "https":
             layer = (self._context(), _checked(self._server_name or origin.host))
-        outer: Layer | None = None
-        if via is not None and via.proxy.scheme == "https":
-            outer = (self._proxy_context(via.proxy), _checked(name_of(via.proxy.tls) or via.proxy.host))
+        if origin.via is not None and origin.via.proxy.scheme == "https":
+            proxy = origin.via.proxy
+            outer = (self._proxy_context(proxy), _checked(name_of(proxy.tls) or proxy.host))
+        return layer, outer
+
+    async def _link(self, connection: ClientConnection, way: _Way, layers: tuple[Layer | None, Layer | None]) -> None:
+        via = way.via
+        layer, outer = layers
         sock = await self._open(way)
         if outer is not None and via is not None:
             way.secures(outer[1], f"the proxy {via.proxy}")
