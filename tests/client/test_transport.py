@@ -549,14 +549,16 @@ async def test_a_session_that_is_closed_has_no_connection_left(kind: str) -> Non
 
 
 async def test_a_peer_that_never_says_goodbye_is_not_waited_for_without_end() -> None:
-    async with raw_server("tls") as peer, peer.session(timeouts=Timeouts(linger=0.01)) as http:
+    async with raw_server("tls") as peer, peer.session() as http:
         asking = asyncio.ensure_future(_asked(http, peer.url))
         raw = await peer.accept()
         await raw.until(b"\r\n\r\n")
         await raw.send(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         await asking
+        transports = http.bound()
         async with asyncio.timeout(PATIENCE):
             await http.close()
+        assert not transports._open, "its link is given up"
 
 
 async def _asked(http: Session, url: str) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Transports"]
 
+GOODBYE: Final = 0.1  # seconds for TLS peers to say it, too; nobody has to wait for that (RFC 8446 6.1)
 CLOSED: Final = "the session was closed before the request was sent"
 Waiter: TypeAlias = "asyncio.Future[Grant[ClientConnection]]"
 Grants: TypeAlias = "list[tuple[Waiter, Grant[ClientConnection]]]"
@@ -249,7 +250,11 @@ class Transports:
         if self._open:
             # Transports report their end later, and TLS says goodbye first: a loop that ends before that breaks off.
             waiter = self._all_gone = self.loop.create_future()
-            await asyncio.wait([waiter], timeout=self.watch.timeouts.linger)
+            _, unanswered = await asyncio.wait([waiter], timeout=GOODBYE)
+            if unanswered:
+                for connection in list(self._open):
+                    connection.transport.abort()
+                await asyncio.wait([waiter], timeout=self.watch.timeouts.linger)
         self.clock.close()
 
 
