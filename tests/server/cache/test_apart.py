@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.helpers.answers import read_answer
 from tests.helpers.served import served
 from toolkit import Abort, CacheStore, CookieSessions, MemoryCache, Request
+from toolkit.server.answers import Answer, encode_returned
+from toolkit.server.hooks import call
 
 from .clock import Clock
 from .shop import Shop, turns
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from toolkit.server.cache.entry import Entry
     from toolkit.server.cache.keys import Key
+    from toolkit.server.handlers import Coroutine
 
 
 @pytest.mark.parametrize("inside", [False, True], ids=["by cookies", "by a session"])
@@ -78,6 +84,65 @@ async def test_an_older_answer_stands_in_where_nobody_waits_for_another() -> Non
         shop.clock.now += 2
         assert await visitors.text() == "2"
         assert await visitors.text() == "1"
+
+
+def by_a_middleware(shop: Shop, mark: Callable[[Request, object], Answer]) -> None:
+    @shop.web.middleware
+    async def around(handler: Coroutine, r: Request) -> object:
+        return mark(r, await handler(r))
+
+    @shop.web.get("/")
+    @shop.web.cache(60)
+    async def home(r: Request) -> str:
+        return "home"
+
+
+def by_a_decorator(shop: Shop, mark: Callable[[Request, object], Answer]) -> None:
+    @shop.web.cache(60)
+    async def home(r: Request) -> str:
+        return "home"
+
+    @shop.web.get("/")
+    async def marked(r: Request) -> object:
+        return mark(r, await call(home, r))
+
+
+@pytest.mark.parametrize("build", [by_a_middleware, by_a_decorator])
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_what_is_done_to_one_visitors_answer_is_not_done_to_others(
+    build: Callable[[Shop, Callable[[Request, object], Answer]], None], at_once: bool
+) -> None:
+    shop = Shop()
+
+    def mark(r: Request, value: object) -> Answer:
+        answer = encode_returned(value, r)
+        assert isinstance(answer, Answer)
+        answer.fields.append((b"set-cookie", b"name=" + r.headers["x-name"].encode()))
+        return answer
+
+    build(shop, mark)
+    async with served(shop.web) as here, here.session() as http:
+        if at_once:
+            answers = await asyncio.gather(*[http.get(here.url, {"x-name": name}) for name in "abc"])
+        else:
+            answers = [await http.get(here.url, {"x-name": name}) for name in "abc"]
+        assert [answer.headers.get_all("set-cookie") for answer in answers] == [["name=a"], ["name=b"], ["name=c"]]
+
+
+async def test_a_path_that_should_have_been_encoded_is_one_of_its_own() -> None:
+    """A browser encodes what is in `/<b>`; who does not must not choose what those see that do (RFC 3986 3.3)."""
+    shop = Shop()
+
+    @shop.web.get("/{rest:path}")
+    @shop.web.cache(60)
+    async def repeat(r: Request, rest: str) -> str:
+        return r.raw_path
+
+    async with served(shop.web) as here:
+        for target in ("/<b>", "/%3Cb%3E", "/<b>"):
+            raw = await here.raw()
+            await raw.send(f"GET {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+            assert (await read_answer(raw)).body.decode() == target
 
 
 class Slow(CacheStore):

@@ -37,7 +37,11 @@ def test_an_answer_has_its_age() -> None:
     answer = kept.answer(1003.4)
     assert (answer.status, answer.body) == (200, b"hello")
     assert answer.fields[-1] == (b"age", b"2")
-    assert kept.answer(1003.1) is answer
+    shared = kept.shared_answer(1003.4)
+    assert shared is kept.shared_answer(1003.1)  # to be sent as it is; the other is its holder's own
+    assert shared.fields == answer.fields
+    assert kept.answer(1003.1) is not answer
+    assert kept.shared_answer(1003.5).fields[-1] == (b"age", b"3")
     assert kept.answer(1003.5).fields[-1] == (b"age", b"3")
     assert kept.answer(990).fields[-1] == (b"age", b"0")  # a clock that was set back
     assert (b"age", b"3") not in kept.first().fields

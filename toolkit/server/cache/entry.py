@@ -103,14 +103,18 @@ class Entry:
 
     def first(self) -> KeptAnswer:
         """The answer for whom it was made."""
-        return self._made(self.fields)
+        return self._made([*self.fields])
 
     def answer(self, now: float) -> KeptAnswer:
-        """The answer out of the cache, with its age (RFC 9111 5.1). Made once a second at most, however many ask."""
+        """The answer out of the cache, with its age (RFC 9111 5.1): an object of one's own, to do with as one likes."""
+        return self._made([*self.fields, (b"age", b"%d" % max(0, int(now - self.born)))])
+
+    def shared_answer(self, now: float) -> KeptAnswer:
+        """The same, to be sent and not touched: made once a second at most, however many ask."""
         age = max(0, int(now - self.born))
         if age != self._age or self._answer is None:
             self._age = age
-            self._answer = self._made([*self.fields, (b"age", b"%d" % age)])
+            self._answer = self.answer(now)
         return self._answer
 
     def _made(self, fields: Fields) -> KeptAnswer:

@@ -6,6 +6,7 @@ How it works. A key has two halves. `path` is the path alone, so that all that i
     the method      GET, which HEAD shares; HEAD alone where a handler of its own answers it
     the origin      scheme and host as they were asked for: a handler may build links from them
     the query       all of it, or the parameters that were chosen, in an order that does not depend on the visitor
+    the path        as it came, where it holds what should have been encoded
     own words       what the application's function said
     fields          those that the rule names, and behind them those that the kept answer's Vary names
 
@@ -27,10 +28,11 @@ if TYPE_CHECKING:
 
     from toolkit.protocol.fields import Fields
 
-__all__ = ["Key", "chosen_query", "field_lines", "normal_path", "vary_names"]
+__all__ = ["Key", "chosen_query", "field_lines", "normal_path", "odd_spelling", "vary_names"]
 
 # What stands for itself in a segment (RFC 3986 3.3: unreserved, sub-delims, ":" and "@").
 SEGMENT: Final = "!$&'()*+,;=:@"
+ODD: Final = re.compile(r"[^A-Za-z0-9/._~!$&'()*+,;=:@%-]")
 AS_IT_IS: Final = re.compile(r"[A-Za-z0-9/._~-]*")
 
 
@@ -50,6 +52,14 @@ def normal_path(path: str) -> str:
     if AS_IT_IS.fullmatch(path) is not None:
         return path
     return "/".join([quote(unquote_to_bytes(segment), safe=SEGMENT) for segment in path.split("/")])
+
+
+def odd_spelling(path: str) -> str:
+    """A line with the path as it came, where something in it should have been encoded (RFC 3986 3.3); "" if not.
+
+    No browser sends `/<b>`. A handler that repeats what was asked for must not do so to who asked for `/%3Cb%3E`.
+    """
+    return f"\n{path}" if ODD.search(path) is not None else ""
 
 
 def chosen_query(query: str, names: Collection[str] | None) -> str:

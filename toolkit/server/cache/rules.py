@@ -24,7 +24,7 @@ from toolkit.protocol.cache_control import CacheControl
 from toolkit.protocol.dates import parse_http_date
 from toolkit.protocol.fields import TOKEN, encode_pairs, find_field, join_fields
 from toolkit.protocol.framing import NONE
-from toolkit.server.cache.keys import Key, chosen_query, normal_path, vary_names
+from toolkit.server.cache.keys import Key, chosen_query, normal_path, odd_spelling, vary_names
 from toolkit.server.cache.store import check_bound
 
 if TYPE_CHECKING:
@@ -132,7 +132,8 @@ class CacheRule:
 
     def _first_key(self, r: Request, method: str) -> Key:
         origin = f"{r.scheme}://{r.host.lower()}" if self.host else ""
-        return Key(normal_path(r.raw_path), f"{method}\n{origin}\n{chosen_query(r.query, self.query)}")
+        path = r.raw_path
+        return Key(normal_path(path), f"{method}\n{origin}\n{chosen_query(r.query, self.query)}{odd_spelling(path)}")
 
     def wants_fresh(self, r: Request) -> bool:
         """Whether the request asks for an answer made anew, and may (RFC 9111 5.2.1.4, 5.4)."""
