@@ -38,6 +38,14 @@ def test_a_foreign_type_is_refused_by_name() -> None:
         encode_pairs([(7, "x")])
 
 
+@pytest.mark.parametrize("name", ["Authorization", "proxy-authorization", "Cookie", "x-api-key", b"X-Auth-Token"])
+@pytest.mark.parametrize("value", ["Bearer hush\n", b"hush\r\n", "hush \u20ac"])
+def test_a_secret_is_in_no_message(name: object, value: str | bytes) -> None:
+    with pytest.raises(LocalProtocolError, match=r"value \*\*\* (has a control|does not fit)") as caught:
+        encode_pairs([(name, value)])
+    assert "hush" not in str(caught.value)
+
+
 def test_find_field_gives_the_first_of_any_case() -> None:
     fields = [(b"ab", b"0"), (b"A", b"1"), (b"a", b"2")]
     assert find_field(fields, b"a") == b"1"

@@ -13,6 +13,7 @@ from toolkit.errors import UseError, caused
 from toolkit.protocol.exchange import Exchange, Json
 from toolkit.protocol.forms import Pairs, plain_pairs, serialize_urlencoded
 from toolkit.protocol.limits import Timeouts
+from toolkit.protocol.outbound_coding import check_coding
 
 if TYPE_CHECKING:
     from toolkit.client.auth import AuthLike
@@ -30,6 +31,7 @@ __all__ = [
     "BodySource",
     "Params",
     "RequestOptions",
+    "checked_coding",
     "checked_timeouts",
     "make_body",
     "takes_turns",
@@ -137,6 +139,13 @@ def checked_timeouts(given: object) -> Timeouts:
     if not isinstance(given, Timeouts):
         raise UseError(f"timeouts={given!r}: expected Timeouts(...), such as Timeouts(total=5)")
     return given
+
+
+def checked_coding(options: RequestOptions) -> str | None:
+    """`coding`, which is to be named in the head. Raises `UseError` for one not there."""
+    given: Mapping[str, object] = options  # as in `make_body`
+    coding = given.get("coding")
+    return None if coding is None else check_coding(coding)
 
 
 def make_body(options: RequestOptions) -> Body | None:

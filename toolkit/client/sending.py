@@ -13,7 +13,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final, cast
 
 from toolkit.client.heads import IDEMPOTENT, Block, Place, fields_of, request_head
-from toolkit.client.options import Body, checked_timeouts, make_body, takes_turns
+from toolkit.client.options import Body, checked_coding, checked_timeouts, make_body, takes_turns
 from toolkit.client.turns import Turns, make_turns
 from toolkit.client.uploading import upload
 from toolkit.errors import Disconnected, EarlyAnswer, LocalProtocolError, UseError
@@ -21,7 +21,7 @@ from toolkit.protocol.exchange import Exchange
 from toolkit.protocol.framing import CHUNKED, LENGTH, NONE, split_framing
 from toolkit.protocol.headers import Fields, Headers, encode_fields, find_field
 from toolkit.protocol.inbound import Inbound
-from toolkit.protocol.outbound_coding import check_coding, start_coding
+from toolkit.protocol.outbound_coding import start_coding
 from toolkit.protocol.states import BODY, DONE, IDLE
 
 if TYPE_CHECKING:
@@ -183,10 +183,10 @@ class SentRequest(Exchange):
         """A supplied body, or an open one where there is none (RFC 9112 6.1)."""
         body, options = self._body, self._options
         more = [] if body is None else body.fields
-        coding = options.get("coding") if options else None
+        coding = checked_coding(options) if options else None
         if coding is not None:
             length = None
-            more = [*more, (b"content-encoding", check_coding(coding).encode("ascii"))]
+            more = [*more, (b"content-encoding", coding.encode("ascii"))]
         elif body is not None and length is None and not chunked:
             length = body.length
         if length is None:

@@ -22,6 +22,9 @@ HeaderValue: TypeAlias = "str | bytes | int | float | list[str] | tuple[str, ...
 TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
 FORBIDDEN_IN_VALUE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 5.5: all control characters but HTAB
 
+#: Names of fields whose values are in no message: a token that was read from a file together with its newline.
+SECRET: Final = re.compile(r"auth|cookie|key|passw|secret|signature|token", re.IGNORECASE)
+
 TOKENS: Final = 1024  # names that are known to be tokens: a program uses the same few again and again
 _tokens: Final[dict[str, bytes]] = {}
 
@@ -77,7 +80,7 @@ def _encode_value(name: object, value: object) -> bytes:
         try:
             raw = value.encode("latin-1")
         except UnicodeEncodeError:
-            text = f"header {name!r}: value {value!r} does not fit ISO-8859-1; percent-encode it first"
+            text = f"header {name!r}: value {_shown(name, value)} does not fit ISO-8859-1; percent-encode it first"
             raise caused(LocalProtocolError(text), None)
         if value.isprintable():  # so it has no control character
             return raw.strip(b" ")
@@ -90,5 +93,11 @@ def _encode_value(name: object, value: object) -> bytes:
             f"header {name!r}: expected str, bytes, a number, None or a list of str, not {type(value).__name__}"
         )
     if FORBIDDEN_IN_VALUE.search(raw) is not None:
-        raise LocalProtocolError(f"header {name!r}: value {value!r} has a control character (CR, LF, NUL, ...)")
+        fault = "has a control character (CR, LF, NUL, ...)"
+        raise LocalProtocolError(f"header {name!r}: value {_shown(name, value)} {fault}")
     return raw.strip(b" \t")
+
+
+def _shown(name: object, value: object) -> str:
+    """A value in a message, which ends up in logs."""
+    return "***" if SECRET.search(str(name)) is not None else repr(value)
