@@ -375,3 +375,41 @@ def test_a_unix_socket(site: Site, call: Call) -> None:
 
 def test_again_after_a_failure(call: Call) -> None:
     assert call("GET", "--retry", "1", "http://127.0.0.1:1/")[0] == 7
+
+
+# By a proxy
+
+
+def test_by_a_proxy(site: Site, call: Call) -> None:
+    """RFC 9112 3.2.2: a proxy is asked with the whole URL; what lets us in is for it alone."""
+    words = ("-x", site.url, "-U", "ada:lovelace")
+    asked = told(call, "GET", "http://nowhere.invalid/show", *words)
+    assert asked["target"] == "http://nowhere.invalid/show"
+    assert fields(call, "GET", "http://nowhere.invalid/show", *words)["proxy-authorization"] == "Basic YWRhOmxvdmVsYWNl"
+    without_scheme = site.url.removeprefix("http://")
+    assert told(call, "GET", "http://nowhere.invalid/show", "-x", without_scheme)["target"] == asked["target"]
+
+
+def test_hosts_that_the_proxy_is_not_for(site: Site, call: Call) -> None:
+    assert call("GET", "http://nowhere.invalid/show", "-x", site.url, "--noproxy", "x.test,.invalid")[0] == 6
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "text"),
+    [
+        (["https://nowhere.invalid/"], 97, "answered CONNECT nowhere.invalid:443 with 404"),  # it makes no tunnels
+        (["http://nowhere.invalid/", "-x", "ftp://a.test"], 2, "-x: "),
+        (["http://nowhere.invalid/", "-x", "http://127.0.0.1:1"], 7, "by the proxy http://127.0.0.1:1"),
+    ],
+)
+def test_what_is_no_proxy(words: list[str], expected: int, text: str, site: Site, call: Call) -> None:
+    status, out, err = call("GET", "-x", site.url, *words)
+    assert (status, out) == (expected, "")
+    assert text in err
+
+
+@pytest.mark.parametrize("words", [["-U", "a:b"], ["--noproxy", "a.test"], ["-x", "a.test", "--unix-socket", "/x"]])
+def test_words_that_are_about_no_proxy(words: list[str], call: Call) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call("GET", "http://a.test/", *words)
+    assert ended.value.code == 2

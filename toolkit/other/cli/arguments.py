@@ -71,6 +71,9 @@ class Command:
     range: str | None = None
     raw: bool = False
     unix_socket: str | None = None
+    proxy: str | None = None
+    proxy_user: str | None = None
+    noproxy: str = ""
     verbose: bool = False
     silent: bool = False
     show_errors: bool = False
@@ -293,6 +296,9 @@ def _add_connection(made: Parser) -> None:
         help="again, so many times, after 408, 429, 502 to 504 and no answer; no POST, no PATCH",
     )
     add("--unix-socket", metavar="PATH", help="connect there")
+    add("-x", "--proxy", metavar="URL", help="by this proxy: http://, https://, socks5h://, socks5://, socks4a://")
+    add("-U", "--proxy-user", metavar="USER:PASSWORD", help="who asks the proxy")
+    add("--noproxy", default="", metavar="RULES", help="hosts and networks that -x is not for")
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -313,7 +319,15 @@ def parse(arguments: Sequence[str]) -> Command:
         given["include"], method = True, "HEAD"
     command = Command(method=method, **given)
     _check(made, command)
+    _check_proxy(made, command)
     return command
+
+
+def _check_proxy(made: Parser, command: Command) -> None:
+    if not command.proxy and (command.proxy_user or command.noproxy):
+        made.error("-U and --noproxy are about the proxy of -x; give one")
+    if command.proxy and command.unix_socket:
+        made.error("-x and --unix-socket: give one of them")
 
 
 def _check(made: Parser, command: Command) -> None:

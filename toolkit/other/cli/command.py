@@ -10,8 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from toolkit.client.heads import Defaults
+from toolkit.client.proxies import Proxies, Proxy
 from toolkit.client.session import Session
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, UseError
 from toolkit.other.cli.access import auth_of, cookie_jar_of, keep_cookies
 from toolkit.other.cli.arguments import Command, parse
 from toolkit.other.cli.statuses import Exit, Stop, status_of
@@ -31,7 +32,12 @@ def make_session(command: Command, jar: CookieJar | None = None) -> Session:
     """A session for these options. Raises `Stop` for files of certificates and logins that are none."""
     timeouts = Timeouts(connect=command.connect_timeout, read=None, write=None, pool=None)
     session = Session(
-        unix=command.unix_socket, tls=_tls(command), timeouts=timeouts, auth=auth_of(command), cookies=jar
+        unix=command.unix_socket,
+        tls=_tls(command),
+        timeouts=timeouts,
+        auth=auth_of(command),
+        cookies=jar,
+        proxy=_proxies(command),
     )
     without = left_out(command)
     if without:
@@ -39,6 +45,19 @@ def make_session(command: Command, jar: CookieJar | None = None) -> Session:
         codings = [] if "accept-encoding" in without else [value.decode() for _, value in _accepted(session)]
         session.defaults = Defaults(fields, codings)
     return session
+
+
+def _proxies(command: Command) -> Proxies | None:
+    """What -x says; http:// where it has no scheme, as curl takes it."""
+    if not command.proxy:
+        return None
+    url = command.proxy if "://" in command.proxy else f"http://{command.proxy}"
+    user, _, password = (command.proxy_user or "").partition(":")
+    try:
+        proxy = Proxy(url, credentials=(user, password) if command.proxy_user else None)
+        return Proxies(all=proxy, no_proxy=command.noproxy)
+    except UseError as error:
+        raise Stop(Exit.ARGUMENTS, f"-x: {error}") from error
 
 
 def _accepted(session: Session) -> list[tuple[bytes, bytes]]:

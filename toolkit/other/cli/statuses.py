@@ -13,6 +13,7 @@ from toolkit.errors import (
     Disconnected,
     LimitExceeded,
     LocalProtocolError,
+    ProxyError,
     RemoteProtocolError,
     StatusError,
     UseError,
@@ -48,6 +49,7 @@ class Exit(IntEnum):
     CODING = 61  #: a content coding that cannot be undone
     TOO_LARGE = 63  #: over a limit
     REWIND = 65  #: a redirect wants the body again, and it cannot be read again
+    PROXY = 97  #: the proxy refused, or made no link
     INTERRUPTED = 130  #: Ctrl-C, as shells count it
 
 
@@ -65,6 +67,8 @@ def status_of(error: BaseException, x: Response | None) -> Exit:
         return error.status
     if isinstance(error, TimeoutError):
         return Exit.TIMEOUT
+    if isinstance(error, ProxyError):
+        return Exit.PROXY
     if isinstance(error, ConnectError):
         return _connect_status(error)
     if isinstance(error, Disconnected):
