@@ -54,6 +54,25 @@ async def test_what_an_exit_hook_raises_reaches_who_had_a_lifespan_and_a_connect
             assert (await http.get("/")).status == 404
 
 
+async def test_an_error_at_the_end_keeps_the_one_that_led_to_it() -> None:
+    """Of several errors none is lost: each is the context of the next."""
+    web = App(port=0)
+
+    @web.on_exit
+    def first() -> None:
+        raise ValueError("first")
+
+    @web.on_exit
+    def second() -> None:
+        raise ValueError("second")
+
+    with pytest.raises(ValueError, match="second") as caught:
+        async with web.lifespan():
+            raise KeyError("the block's own")
+    assert str(caught.value.__context__) == "first"
+    assert isinstance(getattr(caught.value.__context__, "__context__", None), KeyError)
+
+
 async def test_a_clock_that_cannot_be_made_leaves_nobody_who_listens() -> None:
     def broken(loop: asyncio.AbstractEventLoop) -> JobClock:
         raise ValueError("no such clock")

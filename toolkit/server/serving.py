@@ -14,6 +14,7 @@ import inspect
 import signal
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from toolkit.errors import UseError
@@ -53,6 +54,15 @@ async def _called(hook: Callable[[], object]) -> None:
     value = hook()
     if inspect.isawaitable(value):
         await value
+
+
+async def _one_by_one(ends: Sequence[Callable[[], Awaitable[None]]]) -> None:
+    """Each, whatever those before it raised; the last error comes out, with the earlier ones as its context."""
+    if ends:
+        try:
+            await ends[0]()
+        finally:
+            await _one_by_one(ends[1:])
 
 
 def check_port(port: object) -> None:
@@ -133,11 +143,11 @@ class Serving(Router):
         if not self._exit_due:
             return
         self._exit_due = False
-        async with contextlib.AsyncExitStack() as ends:  # what is pushed last is called first
-            for app in self._applications():
-                ends.push_async_callback(app._close_cache)  # after the hooks, which may have something to forget
-                for hook in reversed(app._exit_hooks):
-                    ends.push_async_callback(_called, hook)
+        ends: list[Callable[[], Awaitable[None]]] = []
+        for app in reversed(self._applications()):
+            ends += [partial(_called, hook) for hook in app._exit_hooks]
+            ends.append(app._close_cache)  # after the hooks, which may have something to forget
+        await _one_by_one(ends)
 
     async def _close_cache(self) -> None:
         if self._caching is not None:
@@ -159,13 +169,15 @@ class Serving(Router):
         Raises what was raised last; the errors before it are its context.
         """
         try:
-            async with contextlib.AsyncExitStack() as ends:  # what is pushed last is called first
-                ends.push_async_callback(self._end_processes)  # which the hooks, or work of theirs, had begun
-                ends.push_async_callback(self._end_jobs, 0)  # what the hooks handed in
-                if hooks:
-                    ends.push_async_callback(self._run_exit_hooks)
-                ends.push_async_callback(self._end_processes)
-                ends.push_async_callback(self._end_jobs, grace)
+            await _one_by_one(
+                [
+                    partial(self._end_jobs, grace),
+                    self._end_processes,
+                    *([self._run_exit_hooks] if hooks else []),
+                    partial(self._end_jobs, 0),  # what the hooks handed in
+                    self._end_processes,  # which they had begun
+                ]
+            )
         finally:
             for app in self._applications():
                 app._home = None
