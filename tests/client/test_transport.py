@@ -253,6 +253,31 @@ async def test_a_waiter_cancelled_in_the_turn_of_its_grant_passes_it_on() -> Non
             assert repr(http).endswith("idle, 0 waiting>>")
 
 
+@pytest.mark.parametrize("cancelled", [False, True], ids=["taken", "declined"])
+async def test_a_connection_that_ends_on_its_way_to_who_waits_leaves_him_its_place(cancelled: bool) -> None:
+    """It is granted, and is lost before the one in line has been woken: its place is free once, not twice."""
+    gate = Gate()
+    async with asyncio.timeout(PATIENCE), Session(app=gate.web, pool=PoolLimits(connections=1)) as http:
+        assert await ask(http, "/quick") == b"quick"
+        transports = http.bound()
+        (origin,) = transports.pool.idle
+        lent = await transports.acquire(origin, http.timeouts)
+        waiting = [asyncio.ensure_future(ask(http, "/quick")) for _ in range(3)]
+        await turns(3)
+        assert transports.pool.waiting_count == 3
+        transports.give_back(lent)
+        lent.transport.abort()
+        lent.connection_lost(ConnectionResetError("by the peer"))
+        if cancelled:
+            waiting.pop(0).cancel()
+        assert (transports.pool.total, transports.pool.waiting_count) == (1, 2)
+        assert await asyncio.gather(*waiting) == [b"quick"] * len(waiting)
+        await turns(5)
+        pool = transports.pool
+        assert pool.total == sum(map(len, pool.idle.values())) == len(transports._open) == 1
+        assert not transports._handed
+
+
 async def test_a_line_that_is_full_takes_nobody_more() -> None:
     gate = Gate()
     limits = PoolLimits(connections=2, per_origin=1, waiting=1)

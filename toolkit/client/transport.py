@@ -118,6 +118,7 @@ class Transports:
         self._dialer = dialer
         self._idleness = Idleness(self.clock, self)
         self._open: set[ClientConnection] = set()
+        self._handed: set[ClientConnection] = set()  # granted to somebody in line who has not been woken yet
         self.closed = False
         self._all_gone: asyncio.Future[None] | None = None  # who closes waits for it
 
@@ -141,6 +142,7 @@ class Transports:
         self._evict(grant)
         kept = grant.connection
         if kept is not None:
+            self._handed.discard(kept)
             if kept.fit(self.clock.time()):
                 return kept
             self._open.discard(kept)  # its place is ours
@@ -195,7 +197,8 @@ class Transports:
         """It ended."""
         if connection in self._open:
             self._open.discard(connection)
-            self._serve(self.pool.gone(connection.origin, connection))
+            if connection not in self._handed:  # else its place is that of who was given it
+                self._serve(self.pool.gone(connection.origin, connection))
             waiter = self._all_gone
             if waiter is not None and not self._open and not waiter.done():
                 waiter.set_result(None)
@@ -210,6 +213,8 @@ class Transports:
             more: Grants = []
             for waiter, grant in grants:
                 if not waiter.done():
+                    if grant.connection is not None:
+                        self._handed.add(grant.connection)
                     waiter.set_result(grant)
                 else:
                     more += self._declined(grant)
@@ -221,9 +226,12 @@ class Transports:
         connection = grant.connection
         if connection is None:
             return self.pool.gone(grant.origin, None)
+        self._handed.discard(connection)
         if self.closed:
             connection.close()
             return []
+        if connection not in self._open:  # it ended meanwhile
+            return self.pool.gone(grant.origin, None)
         served = self.pool.give_back(grant.origin, connection)
         if not served:
             self._idleness.begin(connection)
