@@ -16,6 +16,7 @@ from toolkit import App, Request, Session
 from toolkit.client.heads import IDEMPOTENT
 from toolkit.client.retries import PASSING, Budget, Retries, RetryClock, Try, retry_after
 from toolkit.errors import (
+    CertificateError,
     ConnectError,
     ConnectTimeout,
     Disconnected,
@@ -24,6 +25,7 @@ from toolkit.errors import (
     ReadTimeout,
     RemoteProtocolError,
     StatusError,
+    TlsError,
     TotalTimeout,
     UseError,
     WriteTimeout,
@@ -99,6 +101,8 @@ def test_statuses_that_are_tried_again(method: str, status: int, again: bool) ->
         (WriteTimeout("x"), True),
         (EarlyAnswer("x"), False),  # there is an answer
         (PoolTimeout("x"), False),  # more of the same
+        (TlsError("x"), False),  # likewise
+        (CertificateError("x", host="a.test", reason="expired"), False),
         (TotalTimeout("x"), False),  # that was the caller's bound
         (RemoteProtocolError("x"), False),  # it will say the same again
         (ValueError("x"), False),
@@ -114,6 +118,12 @@ def test_whoever_names_more_gets_it() -> None:
     assert policy.wants_status("POST", 500)
     assert policy.wants_error("POST", RemoteProtocolError("x"))
     assert not policy.wants_error("GET", ReadTimeout("x"))
+    assert Retries(errors=(TlsError,)).wants_error("GET", TlsError("x"))
+
+
+def test_a_method_in_small_letters_is_none() -> None:
+    with pytest.raises(UseError, match="'post' is no method, 'POST' is"):
+        Retries(methods=["GET", "post"])
 
 
 # When

@@ -20,8 +20,17 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from toolkit.client.heads import IDEMPOTENT
-from toolkit.errors import ConnectError, ConnectTimeout, Disconnected, EarlyAnswer, ReadTimeout, UseError, WriteTimeout
+from toolkit.client.heads import IDEMPOTENT, METHODS
+from toolkit.errors import (
+    ConnectError,
+    ConnectTimeout,
+    Disconnected,
+    EarlyAnswer,
+    ReadTimeout,
+    TlsError,
+    UseError,
+    WriteTimeout,
+)
 from toolkit.protocol.dates import parse_http_date
 
 if TYPE_CHECKING:
@@ -111,6 +120,9 @@ class Retries:
             self._check(name, getattr(self, name), most)
         if isinstance(self.methods, str):
             raise UseError(f"Retries(methods={self.methods!r}): expected several, such as [{self.methods!r}]")
+        small = [one for one in self.methods if one != one.upper() and one.upper() in METHODS]
+        if small:  # RFC 9110 9.1: a method's case counts
+            raise UseError(f"Retries(methods=...): {small[0]!r} is no method, {small[0].upper()!r} is")
         object.__setattr__(self, "methods", frozenset(self.methods))
         object.__setattr__(self, "statuses", frozenset(self.statuses))
         errors = self.errors if isinstance(self.errors, tuple) else (self.errors,)
@@ -134,7 +146,12 @@ class Retries:
         return method in self.methods and status in self.statuses
 
     def wants_error(self, method: str, error: Exception) -> bool:
-        """Likewise; an answer that came before the body's end is one, and no failure."""
+        """Likewise; an answer that came before the body's end is one, and no failure.
+
+        A certificate or a handshake that fails will fail again: only where its own class is named is it tried.
+        """
+        if isinstance(error, TlsError):
+            return method in self.methods and any(issubclass(one, TlsError) for one in self.errors)
         return method in self.methods and isinstance(error, self.errors) and not isinstance(error, EarlyAnswer)
 
     def grown(self, attempt: int) -> float:
