@@ -18,7 +18,7 @@ from tests.helpers.hostile import ENDS, OK, Hostile, end, hostile
 from tests.helpers.raw import raw_server
 from tests.helpers.tls import client_context
 from toolkit import ConnectError, Disconnected, LimitExceeded, RemoteProtocolError, Session
-from toolkit.errors import ToolkitError
+from toolkit.errors import TlsError, ToolkitError
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 LENGTH = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n"
@@ -232,7 +232,7 @@ async def test_cut_off_in_the_handshake(greeting: str, how: str) -> None:
             await raw.send(GREETINGS[greeting])
             await end(raw, how)
             error = await failed(asking)
-            assert type(error) is ConnectError
+            assert type(error) is TlsError
             assert isinstance(error, OSError)
             assert str(error).startswith(f"cannot connect to {url[8:]}: ")
             assert error.__cause__ is not None
