@@ -286,7 +286,7 @@ class SentRequest(Exchange):
     # -- again --------------------------------------------------------------------------------------------------
 
     def _can_retry(self) -> bool:
-        """A kept connection that died before a byte of the answer: the request was not taken (RFC 9112 9.3.1).
+        """A kept connection that died before the answer's head was whole: it may have idled too long (RFC 9112 9.3).
 
         Only for methods that may be repeated in any case (RFC 9110 9.2.2), without a body or with one that is at hand.
         """
