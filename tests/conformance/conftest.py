@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PEERS = {
     "test_foreign_auth.py": ["apache2", "curl", "httpx"],
     "test_foreign_servers.py": ["nginx", "aiohttp"],
+    "test_foreign_servers_more.py": ["nginx", "aiohttp", "apache2", "node", "uvicorn"],
     "test_foreign_clients.py": ["curl", "httpx", "aiohttp"],
     "test_foreign_proxies.py": ["tinyproxy", "microsocks"],
     "test_static_files.py": ["nginx", "curl"],

@@ -18,10 +18,11 @@ PROGRAMS = {
     "curl": "/usr/bin/curl",
     "microsocks": "/usr/bin/microsocks",
     "nginx": "/usr/sbin/nginx",
+    "node": "/usr/bin/node",
     "redis-server": "/usr/bin/redis-server",
     "tinyproxy": "/usr/bin/tinyproxy",
 }
-PACKAGES = ("aiohttp", "httpx")
+PACKAGES = ("aiohttp", "httpx", "uvicorn")
 
 
 def program(name: str) -> str | None:
