@@ -20,7 +20,7 @@ FIND_313 = for p in python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13; do
 .NOTPARALLEL:
 .SILENT:
 .DELETE_ON_ERROR:
-.PHONY: help run test check suite suite-compiled suite-3.13 suites counts soak bench format clean
+.PHONY: help run test check suite compiled suite-compiled suite-3.13 suites counts soak bench format clean
 
 help:
 	sed -n '/^# Two/,/^$$/s/^# \{0,1\}//p' Makefile
@@ -50,7 +50,11 @@ run: .venv/.installed-run
 
 # --- the checks, in the order of their speed
 
-test: check suite suite-compiled counts
+test: check
+	# The compiler works beside the first suite, which keeps one core busy.
+	$(MAKE) --no-print-directory compiled & compiling=$$!; \
+	$(MAKE) --no-print-directory suite && wait $$compiling || { wait $$compiling; exit 1; }
+	$(MAKE) --no-print-directory suite-compiled counts
 
 check: .venv/.installed-test
 	echo "== format"
@@ -65,13 +69,15 @@ suite: .venv/.installed-test
 	rm -f .cache/junit-*.xml
 	$(BIN)/python -m pytest -q --junitxml=.cache/junit-venv.xml $(PYTEST_ARGS)
 
-# In an environment where the package is installed as users install it, anew whenever a source has changed. The
-# repository comes behind it on the path: tests are found there, the package is not.
-suite-compiled: .venv/.installed-test
-	set -e; python="$(COMPILED_PYTHON)"; \
+# An environment where the package is installed as users install it, anew whenever a source has changed. The repository
+# comes behind it on the path: tests are found there, the package is not.
+CHOOSE = set -e; python="$(COMPILED_PYTHON)"; \
 	[ -n "$$python" ] || python="$$($(FIND_313))"; [ -n "$$python" ] || python=$(BIN)/python; \
 	version="$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; \
-	folder=.venv-compiled-$$version; stamp=$$folder/.installed-test; \
+	folder=.venv-compiled-$$version; stamp=$$folder/.installed-test
+
+compiled: .venv/.installed-test
+	$(CHOOSE); \
 	if [ ! -e $$stamp ] || [ -n "$$(find toolkit hatch_build.py pyproject.toml -type f -newer $$stamp ! -name '*.pyc')" ]; then \
 		echo "== compiling into $$folder, which takes some minutes"; \
 		[ -x $$folder/bin/python ] || "$$python" -m venv $$folder; \
@@ -79,7 +85,10 @@ suite-compiled: .venv/.installed-test
 		TOOLKIT_COMPILE=1 $$folder/bin/python $(PIP) '.[all,test]'; \
 		echo "$(CURDIR)" >"$$($$folder/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/repository.pth"; \
 		mv $$stamp.new $$stamp; \
-	fi; \
+	fi
+
+suite-compiled: compiled
+	$(CHOOSE); \
 	export PYTHONSAFEPATH=1; \
 	$$folder/bin/python -c 'import sys, toolkit; sys.exit(0 if toolkit.compiled else "the package is not compiled")'; \
 	echo "== tests, compiled, $$($$folder/bin/python --version)"; \
