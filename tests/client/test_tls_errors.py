@@ -14,6 +14,7 @@ import trustme
 
 from tests.client.test_tls_options import context_for, serving
 from tests.helpers.proxying import accepting, http_proxy
+from tests.helpers.raw import PATIENCE
 from tests.helpers.tls import authority
 from toolkit import ClientTls, Session
 from toolkit.client.tls_errors import certificate_error, late_error, tls_error
@@ -137,8 +138,14 @@ async def openssl_server(context: ssl.SSLContext) -> AsyncIterator[str]:
 
         def shake() -> None:
             sock, _ = listener.accept()
-            with contextlib.suppress(OSError), context.wrap_socket(sock, server_side=True) as tls:
-                tls.recv(1)
+            with sock.dup() as kept:  # closed with bytes unread, it would be reset, and the alert lost on its way
+                with contextlib.suppress(OSError), context.wrap_socket(sock, server_side=True) as tls:
+                    tls.recv(1)
+                kept.settimeout(PATIENCE)
+                with contextlib.suppress(OSError):
+                    kept.shutdown(socket.SHUT_WR)
+                    while kept.recv(4096):
+                        pass
 
         shaking = asyncio.ensure_future(asyncio.to_thread(shake))
         yield f"https://127.0.0.1:{listener.getsockname()[1]}/"
