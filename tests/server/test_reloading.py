@@ -125,12 +125,13 @@ async def edited(folder: Path, run: str = RUN) -> AsyncIterator[Edited]:
     """Run the program in `folder`; whatever is left of it at the end is killed."""
     (folder / "version.py").write_text("VERSION = 1\n", encoding="utf-8")
     (folder / "program.py").write_text(PROGRAM + run, encoding="utf-8")
+    users = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}  # beside it lies version.py
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "program.py", loop_kind()),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=folder,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # sources that change twice within a second
+        env={**users, "PYTHONDONTWRITEBYTECODE": "1"},  # sources that change twice within a second
         start_new_session=True,  # a group of its own, as a terminal would make
     )
     try:
