@@ -160,7 +160,7 @@ async def _running(*command: str, port: int) -> AsyncIterator[int]:
     try:
         async with asyncio.timeout(PATIENCE):
             while not await _answers(port):  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
         yield port
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -45,7 +45,7 @@ def test_run_takes_whatever_can_be_awaited() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "why"), [(5, r"run\(5\): expected a coroutine"), (asyncio.sleep, r"that can be awaited; call it$")]
+    ("given", "why"), [(5, r"run\(5\): expected a coroutine"), (asyncio.to_thread, r"that can be awaited; call it$")]
 )
 def test_run_says_what_it_takes(given: object, why: str) -> None:
     with pytest.raises(UseError, match=why):

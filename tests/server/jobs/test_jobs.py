@@ -76,10 +76,13 @@ async def test_a_mounted_applications_jobs_live_with_the_outer_one() -> None:
     go_on = asyncio.Event()
     api.every(seconds=1000)(nothing)
 
+    async def turn() -> None:
+        await asyncio.sleep(0)
+
     @web.on_exit
     async def late() -> None:
         done.append("exit")
-        _ = web.submit(asyncio.sleep, 0)
+        _ = web.submit(turn)
 
     async def wait() -> None:
         await go_on.wait()

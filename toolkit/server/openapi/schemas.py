@@ -31,7 +31,7 @@ Schema: TypeAlias = dict[str, object]
 REFERENCE: Final = "#/components/schemas/"
 BINARY: Final[Schema] = {"type": "string", "contentMediaType": "application/octet-stream"}
 
-SIMPLE: Final[dict[object, Schema]] = {
+_SIMPLE: Final[dict[object, Schema]] = {
     typing.Any: {},
     object: {},
     None: {"type": "null"},
@@ -241,7 +241,7 @@ class Schemas:
 
 def _simple(annotation: object) -> Schema | None:
     try:
-        found = SIMPLE.get(annotation)
+        found = _SIMPLE.get(annotation)
     except TypeError:  # not hashable, like Annotated with a list
         return None
     return None if found is None else dict(found)
@@ -295,7 +295,7 @@ def _enumeration(values: list[object]) -> Schema:
     values = [one.value if isinstance(one, enum.Enum) else one for one in values]
     kinds = {type(one) for one in values}
     schema: Schema = {"const": values[0]} if len(values) == 1 else {"enum": values}
-    simple = SIMPLE.get(kinds.pop()) if len(kinds) == 1 else None
+    simple = _SIMPLE.get(kinds.pop()) if len(kinds) == 1 else None
     return {**simple, **schema} if simple else schema
 
 
