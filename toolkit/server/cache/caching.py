@@ -8,21 +8,20 @@ forget something is another matter: who asks for that is told if it could not be
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, Unpack, overload
 
 from toolkit.errors import UseError
 from toolkit.server.cache.cached import Cached
 from toolkit.server.cache.flights import Flights
 from toolkit.server.cache.keys import normal_path
 from toolkit.server.cache.memory import MemoryCache
-from toolkit.server.cache.rules import MIB, STATUSES, CacheRule
+from toolkit.server.cache.rules import CacheOptions, CacheRule
 from toolkit.server.cache.store import CacheStore
 from toolkit.server.handlers import Handler
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable
 
-    from toolkit.protocol.cache_control import CacheControl
     from toolkit.server.cache.entry import Entry
     from toolkit.server.cache.keys import Key
     from toolkit.server.request import Request
@@ -81,43 +80,9 @@ class Caching:
     def __call__(self, seconds: H) -> Cached[H]: ...
 
     @overload
-    def __call__(
-        self,
-        seconds: float | None = None,
-        *,
-        query: Collection[str] | None = None,
-        vary: Sequence[str] = (),
-        key: Callable[[Request], object] | None = None,
-        host: bool = True,
-        unless: Callable[[Request], object] | None = None,
-        only_if: Callable[[object], object] | None = None,
-        statuses: Collection[int] = STATUSES,
-        largest: int = MIB,
-        with_credentials: bool = False,
-        refresh: bool | Callable[[Request], object] = False,
-        stale_while_revalidate: float = 0.0,
-        stale_if_error: float = 0.0,
-        cache_control: CacheControl | str | None = None,
-    ) -> Keep: ...
+    def __call__(self, seconds: float | None = None, **options: Unpack[CacheOptions]) -> Keep: ...
 
-    def __call__(
-        self,
-        seconds: float | H | None = None,
-        *,
-        query: Collection[str] | None = None,
-        vary: Sequence[str] = (),
-        key: Callable[[Request], object] | None = None,
-        host: bool = True,
-        unless: Callable[[Request], object] | None = None,
-        only_if: Callable[[object], object] | None = None,
-        statuses: Collection[int] = STATUSES,
-        largest: int = MIB,
-        with_credentials: bool = False,
-        refresh: bool | Callable[[Request], object] = False,
-        stale_while_revalidate: float = 0.0,
-        stale_if_error: float = 0.0,
-        cache_control: CacheControl | str | None = None,
-    ) -> Cached[H] | Keep:
+    def __call__(self, seconds: float | H | None = None, **options: Unpack[CacheOptions]) -> Cached[H] | Keep:
         """Decorator, below the one that makes a route: keep what the handler answers for so many seconds.
 
         Without `seconds`, what the store says. It is a middleware as well: `web.group("/api", middlewares=[
@@ -136,22 +101,7 @@ class Caching:
         """
         if callable(seconds):
             return Cached(seconds, CacheRule(), self)
-        rule = CacheRule(
-            seconds=seconds,
-            query=query,
-            vary=vary,
-            key=key,
-            host=host,
-            unless=unless,
-            only_if=only_if,
-            statuses=statuses,
-            largest=largest,
-            with_credentials=with_credentials,
-            refresh=refresh,
-            stale_while_revalidate=stale_while_revalidate,
-            stale_if_error=stale_if_error,
-            cache_control=cache_control,
-        )
+        rule = CacheRule(seconds=seconds, **options)
 
         def keep(handler: G, /) -> Cached[G]:
             return Cached(handler, rule, self)

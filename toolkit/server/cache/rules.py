@@ -17,7 +17,7 @@ could have every answer made anew would be the load that a cache is there to kee
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypedDict
 
 from toolkit.errors import LocalProtocolError, UseError
 from toolkit.protocol.cache_control import CacheControl
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from toolkit.protocol.fields import Fields
     from toolkit.server.request import Request
 
-__all__ = ["SAFE", "CacheRule", "Keeping", "sessions_are_used", "to_be_kept"]
+__all__ = ["SAFE", "CacheOptions", "CacheRule", "Keeping", "sessions_are_used", "to_be_kept"]
 
 SAFE: Final = frozenset(["GET", "HEAD", "OPTIONS", "TRACE"])  #: RFC 9110 9.2.1
 READING: Final = frozenset(["GET", "HEAD"])
@@ -43,6 +43,24 @@ STATUSES: Final = frozenset([200, 203, 204, 300, 301, 308])
 MIB: Final = 1024 * 1024
 REMEMBERED: Final = 256  #: keys by what was asked for, of each rule: to make one takes 1 us, to look it up 0.3
 SHORT: Final = 200  #: characters of a target; whoever asks for long ones is not to fill the memory with them
+
+
+class CacheOptions(TypedDict, total=False):
+    """The keywords of `web.cache`; see `Caching.__call__`. What each is without a word, `CacheRule` says."""
+
+    query: Collection[str] | None
+    vary: Sequence[str]
+    key: Callable[[Request], object] | None
+    host: bool
+    unless: Callable[[Request], object] | None
+    only_if: Callable[[object], object] | None
+    statuses: Collection[int]
+    largest: int
+    with_credentials: bool
+    refresh: bool | Callable[[Request], object]
+    stale_while_revalidate: float
+    stale_if_error: float
+    cache_control: CacheControl | str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
